@@ -1,0 +1,30 @@
+# How a run behaves: logging, checkpoints, hooks, processes.
+custom_imports = dict(imports=['llm_mde_mm'], allow_failed_imports=False)
+default_scope = 'mmseg'
+runner_type = 'DepthRunner'
+randomness = dict(seed=0)
+env_cfg = dict(
+    cudnn_benchmark=True,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))
+log_processor = dict(by_epoch=True, window_size=10)
+log_level = 'INFO'
+load_from = None
+resume = False
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=10),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    # Two are kept: the older one outlives a death while the newer is written.
+    checkpoint=dict(
+        type='CheckpointHook', interval=1, max_keep_ckpts=2,
+        save_best='loss', rule='less'),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
+custom_hooks = [
+    dict(type='ParameterTableHook'),
+    dict(type='ProgressBarHook'),
+    # The paper stops after 5 epochs without a lower validation loss.
+    dict(type='EarlyStoppingHook', monitor='loss', rule='less',
+         min_delta=0.0, patience=5)
+]

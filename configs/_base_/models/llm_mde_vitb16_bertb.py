@@ -1,0 +1,45 @@
+# ViT-Base/16 at 224 and a 12-layer BERT-base, LoRA on both.
+#
+# VIT_WEIGHTS and LLM_WEIGHTS each take a hub name, a local path or 'random'.
+vit_name = 'vit_base_patch16_clip_quickgelu_224.openai'
+vit_weights = '{{$VIT_WEIGHTS:vit_base_patch16_clip_quickgelu_224.openai}}'
+llm_weights = '{{$LLM_WEIGHTS:google-bert/bert-base-uncased}}'
+
+model = dict(
+    type='LLMDepthEstimator',
+    data_preprocessor=dict(
+        type='DepthPreprocessor', model_name=vit_name, weights=vit_weights),
+    backbone=dict(
+        type='LLMDepthBackbone',
+        vision=dict(
+            type='TimmViT',
+            model_name=vit_name,
+            weights=vit_weights,
+            img_size=(224, 224),
+            finetune='lora',
+            lora=dict(rank=8, alpha=16)),
+        language=dict(
+            type='HFLanguageModel',
+            weights=llm_weights,
+            # Read where weights are 'random': BERT-base.
+            config=dict(model_type='bert'),
+            dropout=0.1,
+            finetune='lora',
+            lora=dict(rank=8, alpha=16)),
+        prototypes=dict(type='TextPrototypes', num_prototypes=1000),
+        reprogramming=dict(type='CrossModalReprogramming', num_heads=8),
+        prompt=dict(type='PromptGenerator', mode='adaptive')),
+    neck=dict(type='APGFusion', channels=256),
+    decode_head=dict(
+        type='AdaptationHead',
+        in_channels=256,
+        channels=(256, 128, 64),
+        # Group norm does not depend on how many pictures or processes share
+        # a batch; the paper's is dict(type='SyncBN').
+        norm_cfg=dict(type='GN', num_groups=8),
+        min_depth=1e-3,
+        max_depth=10.0,
+        loss_decode=[
+            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.5),
+            dict(type='ScaleInvariantLogLoss'),
+        ]))

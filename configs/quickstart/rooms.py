@@ -1,0 +1,20 @@
+"""Quickstart: a tiny LLM-MDE learns the depth of rendered rooms on a CPU.
+
+Command: make quickstart
+"""
+
+_base_ = [
+    '../_base_/models/llm_mde_tiny.py',
+    '../_base_/datasets/rooms.py',
+    '../_base_/schedules/adamw_cosine_50e.py',
+    '../_base_/default_runtime.py',
+]
+max_epochs = 10
+optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=1e-2))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
+    dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True,
+         convert_to_iter_based=True),
+]
+train_cfg = dict(max_epochs=max_epochs)
+default_hooks = dict(logger=dict(interval=50))

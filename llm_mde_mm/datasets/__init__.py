@@ -1,0 +1,18 @@
+from .nyu_depth import NYUDepthDataset
+from .rooms import SCENE_TYPES
+from .synthetic_rooms import SyntheticRooms
+from .transforms import (
+    ColourJitter,
+    LoadDepth,
+    LoadPicture,
+    RandomCropPair,
+    RandomHorizontalFlip,
+    ResizePair,
+    ResizePicture,
+)
+
+__all__ = [
+    'SCENE_TYPES', 'ColourJitter', 'LoadDepth', 'LoadPicture',
+    'NYUDepthDataset', 'RandomCropPair', 'RandomHorizontalFlip', 'ResizePair',
+    'ResizePicture', 'SyntheticRooms'
+]

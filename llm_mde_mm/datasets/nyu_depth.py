@@ -1,0 +1,239 @@
+"""NYU Depth v2 and any data set in its layout: pictures and 16-bit depth."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmseg.registry import DATASETS
+
+from llm_mde_mm.datasets.splits import (
+    check_rule,
+    choose,
+    first_names,
+    scene_of,
+    split_digest,
+)
+from llm_mde_mm.utils.errors import ConfigError, DataError
+
+_LAYOUT = (
+    'expected layout: images/SPLIT/<scene>_<number>.jpg and '
+    'annotations/SPLIT/<scene>_<number>.png'
+)
+
+
+@DATASETS.register_module()
+class NYUDepthDataset(BaseDataset):
+    """Indoor pictures with a depth map each (NYU Depth v2, ECCV 2012).
+
+    .. code-block:: none
+
+        data_root
+        ├── images/SPLIT/<scene>_<number>.jpg
+        └── annotations/SPLIT/<scene>_<number>.png   uint16 mm, 0 = none
+
+    An item holds ``img_path``, ``depth_map_path``, ``scene``, ``seg_fields``
+    and ``sample_idx``. Folders are listed once each and no file is opened
+    before an item is asked for. A picture that cannot be loaded raises: it
+    is never replaced by another, whatever ``max_refetch`` says.
+
+    Args:
+        data_root: The folder above.
+        split: Name of a folder below ``images`` and ``annotations``.
+        subset: Which pictures of the split, a rule of
+            :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
+        img_suffix: How the pictures' file names end.
+        depth_suffix: How the depth maps' file names end.
+        **kwargs: ``pipeline``, ``test_mode``, ``lazy_init``, ``indices``,
+            ``serialize_data``, ``metainfo`` of mmengine's ``BaseDataset``;
+            ``indices`` apply to the subset.
+
+    Raises:
+        ConfigError: ``subset`` is malformed, or ``ann_file`` or
+            ``data_prefix`` is given.
+        DataError: The data do not exist, are incomplete or do not allow
+            ``subset``; at the first use if ``lazy_init`` is True.
+    """
+
+    METAINFO = dict(
+        dataset_type='NYUDepthDataset',
+        task_name='monocular depth estimation',
+        # 'excercise_room' is how the data set itself spells it.
+        classes=(
+            'basement',
+            'bathroom',
+            'bedroom',
+            'bookstore',
+            'cafe',
+            'classroom',
+            'computer_lab',
+            'conference_room',
+            'dinette',
+            'dining_room',
+            'excercise_room',
+            'foyer',
+            'furniture_store',
+            'home_office',
+            'home_storage',
+            'indoor_balcony',
+            'kitchen',
+            'laundry_room',
+            'living_room',
+            'office',
+            'office_kitchen',
+            'playroom',
+            'printer_room',
+            'reception_room',
+            'student_lounge',
+            'study',
+            'study_room',
+        ),
+    )
+
+    def __init__(
+        self,
+        data_root: str | os.PathLike,
+        split: str = 'train',
+        subset: Mapping[str, Any] | None = None,
+        img_suffix: str = '.jpg',
+        depth_suffix: str = '.png',
+        **kwargs,
+    ) -> None:
+        for key in ('ann_file', 'data_prefix'):
+            if kwargs.pop(key, None):
+                raise ConfigError(
+                    f'{type(self).__name__} does not read {key!r}: name the '
+                    'folder by split=..., and pictures by subset=dict('
+                    'list_file=...)'
+                )
+        if subset is not None:
+            check_rule(subset)
+        self.split = split
+        self.subset = subset
+        self.img_suffix = img_suffix
+        self.depth_suffix = depth_suffix
+        super().__init__(
+            data_root=os.path.expanduser(data_root or ''),
+            data_prefix=dict(
+                img_path=f'images/{split}',
+                depth_map_path=f'annotations/{split}',
+            ),
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """List the split and choose the subset.
+
+        Returns:
+            One dict a picture, sorted by name.
+
+        Raises:
+            DataError: See the class.
+        """
+        names = self._complete_names()
+        chosen = choose(names, self.subset)
+        if not chosen:
+            raise DataError(
+                f'subset={self.subset} leaves none of the {len(names)} '
+                f'pictures of split {self.split!r} in {self.data_root!r}; '
+                'complement=True takes what the rule before it did not choose'
+            )
+        print_log(
+            f'{type(self).__name__} {self.split!r}: {len(chosen)} of '
+            f'{len(names)} pictures, digest {split_digest(chosen)}',
+            logger='current',
+        )
+        images = self.data_prefix['img_path']
+        depths = self.data_prefix['depth_map_path']
+        return [
+            dict(
+                img_path=os.path.join(images, name + self.img_suffix),
+                depth_map_path=os.path.join(depths, name + self.depth_suffix),
+                scene=scene_of(name),
+                seg_fields=[],
+            )
+            for name in chosen
+        ]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one item.
+
+        Raises:
+            DataError: The pipeline gave None, which ``BaseDataset`` would
+                answer by another item drawn at random.
+        """
+        item = super().prepare_data(idx)
+        if item is None:
+            raise DataError(
+                f'{self.get_data_info(idx)["img_path"]}: a transform of the '
+                'pipeline gave None for this picture; it must return a '
+                'result or raise'
+            )
+        return item
+
+    def _complete_names(self) -> list[str]:
+        """Return the split's names once each has a picture and a depth map.
+
+        Raises:
+            DataError: A folder or a file is missing.
+        """
+        if not self.data_root or not os.path.isdir(self.data_root):
+            raise DataError(
+                f'data root {self.data_root!r} does not exist: set the '
+                'NYU_ROOT environment variable or give '
+                f'--cfg-options data_root=...; {_LAYOUT}'
+            )
+        images = self.data_prefix['img_path']
+        if not os.path.isdir(images):
+            raise DataError(
+                f'no split {self.split!r}: folder {images!r} does not exist; '
+                f'there are {self._existing_splits()}; {_LAYOUT}'
+            )
+        pictures = _stems(images, self.img_suffix)
+        if not pictures:
+            files = first_names(os.listdir(images)) or 'no files at all'
+            raise DataError(
+                f'split {self.split!r} is empty: {images!r} holds no '
+                f'*{self.img_suffix} (there: {files}); give img_suffix=...; '
+                f'{_LAYOUT}'
+            )
+        folder = self.data_prefix['depth_map_path']
+        depths = _stems(folder, self.depth_suffix)
+        # A depth map without its picture is a lost picture: every few-shot
+        # draw of the split would silently differ from that of a whole copy.
+        for lost, path, suffix in (
+            (pictures - depths, folder, self.depth_suffix),
+            (depths - pictures, images, self.img_suffix),
+        ):
+            if lost:
+                files = first_names(name + suffix for name in lost)
+                raise DataError(
+                    f'split {self.split!r}: {len(lost)} of '
+                    f'{len(pictures | depths)} samples have no *{suffix} in '
+                    f'{path!r}: {files}; copy them there, or remove their '
+                    'other half'
+                )
+        return sorted(pictures)
+
+    def _existing_splits(self) -> str:
+        """Return the folders below ``images`` for a message."""
+        images = Path(self.data_prefix['img_path']).parent
+        if not images.is_dir():
+            return 'none'
+        found = sorted(path.name for path in images.iterdir() if path.is_dir())
+        return ', '.join(found) or 'none'
+
+
+def _stems(folder: str, suffix: str) -> set[str]:
+    """Return the names in a folder that end in a suffix, without it."""
+    if not os.path.isdir(folder):
+        return set()
+    with os.scandir(folder) as entries:
+        # Copies from some file systems carry a '._name' beside each file.
+        return {
+            entry.name.removesuffix(suffix)
+            for entry in entries
+            if entry.name.endswith(suffix) and not entry.name.startswith('.')
+        }

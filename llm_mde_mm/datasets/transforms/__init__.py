@@ -1,0 +1,20 @@
+"""Pipeline steps for a picture and its metric depth map."""
+
+from llm_mde_mm.datasets.transforms.colour import ColourJitter
+from llm_mde_mm.datasets.transforms.geometry import (
+    RandomCropPair,
+    RandomHorizontalFlip,
+    ResizePair,
+    ResizePicture,
+)
+from llm_mde_mm.datasets.transforms.loading import LoadDepth, LoadPicture
+
+__all__ = [
+    'ColourJitter',
+    'LoadDepth',
+    'LoadPicture',
+    'RandomCropPair',
+    'RandomHorizontalFlip',
+    'ResizePair',
+    'ResizePicture',
+]

@@ -1,0 +1,200 @@
+"""Resizing, flipping and cropping a picture and its depth map.
+
+Depth is only ever moved, by nearest neighbour: a mean over an edge would be
+a distance at which nothing is, and a mean with 0 (no measurement) a wrong
+one. Values stay in metres. Random draws come from NumPy's global generator,
+which mmengine seeds in each worker.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmseg.registry import TRANSFORMS
+
+from llm_mde_mm.utils.errors import ConfigError
+
+
+def _resize_depth(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a map by nearest neighbour, sampled at pixel centres.
+
+    OpenCV's INTER_NEAREST samples at the upper left corners instead, half an
+    output pixel away from where INTER_AREA and INTER_LINEAR put the picture.
+
+    Args:
+        depth: (H, W).
+        size: Height and width wanted, (h, w).
+
+    Returns:
+        (h, w), contiguous, with values of ``depth`` only.
+    """
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, depth.shape, strict=True)
+    )
+    return depth[rows[:, None], columns[None, :]]
+
+
+@TRANSFORMS.register_module()
+class ResizePicture(BaseTransform):
+    """Resize the picture alone; the ground truth keeps its own size.
+
+    For validation and test, where a prediction is scored at the size of the
+    depth map. Shrinks by area, enlarges bilinearly. Sets ``img_shape``
+    (H, W) and ``scale_factor`` (width, height), mmcv's orders.
+
+    Args:
+        size: Height and width (H, W), or one number for both.
+
+    Raises:
+        ConfigError: ``size`` is not one or two whole numbers above 0.
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        pair = tuple(size) if isinstance(size, Sequence) else (size, size)
+        if len(pair) != 2 or any(
+            isinstance(side, bool) or not isinstance(side, int) or side < 1
+            for side in pair
+        ):
+            raise ConfigError(
+                f'{type(self).__name__}: size must be (height, width), two '
+                f'whole numbers above 0, got {size!r}'
+            )
+        self.size: tuple[int, int] = (pair[0], pair[1])
+
+    def transform(self, results: dict) -> dict:
+        """Resize ``img``."""
+        old_h, old_w = results['img'].shape[:2]
+        new_h, new_w = self.size
+        smaller = new_h <= old_h and new_w <= old_w
+        results['img'] = cv2.resize(
+            results['img'],
+            (new_w, new_h),
+            interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
+        )
+        results['img_shape'] = self.size
+        results['scale_factor'] = (new_w / old_w, new_h / old_h)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(size={self.size})'
+
+
+@TRANSFORMS.register_module()
+class ResizePair(ResizePicture):
+    """Resize the picture and ``gt_depth_map``, if there is one, for training.
+
+    Args:
+        size: Height and width (H, W), or one number for both.
+
+    Raises:
+        ConfigError: ``size`` is not one or two whole numbers above 0.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Resize ``img`` and ``gt_depth_map``."""
+        results = super().transform(results)
+        if 'gt_depth_map' in results:
+            results['gt_depth_map'] = _resize_depth(
+                results['gt_depth_map'], self.size
+            )
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomHorizontalFlip(BaseTransform):
+    """Mirror the picture and ``gt_depth_map``, if there is one, together.
+
+    Sets ``flip`` and ``flip_direction`` as mmcv's ``RandomFlip`` does.
+
+    Args:
+        prob: Probability, 0 to 1.
+
+    Raises:
+        ConfigError: ``prob`` is no probability.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        if not 0 <= prob <= 1:
+            raise ConfigError(
+                f'RandomHorizontalFlip: prob must lie in 0 to 1, got {prob}'
+            )
+        self.prob = prob
+
+    @cache_randomness
+    def _draw(self) -> bool:
+        return bool(np.random.rand() < self.prob)
+
+    def transform(self, results: dict) -> dict:
+        """Mirror, or leave as it is."""
+        flip = self._draw()
+        results['flip'] = flip
+        results['flip_direction'] = 'horizontal' if flip else None
+        if flip:
+            results['img'] = cv2.flip(results['img'], 1)
+            if 'gt_depth_map' in results:
+                results['gt_depth_map'] = cv2.flip(results['gt_depth_map'], 1)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class RandomCropPair(BaseTransform):
+    """Cut one window of the picture's shape out of picture and depth.
+
+    Its sides are a random part of the picture's, and so is its place. Depth
+    stays in metres although :class:`ResizePair`, which belongs after it,
+    then enlarges the window as a longer lens would: keep ``min_scale`` near
+    1 where absolute scale is to be learnt.
+
+    Args:
+        min_scale: The smallest part of a side, above 0 and up to 1.
+
+    Raises:
+        ConfigError: ``min_scale`` is outside that range, or picture and
+            depth differ in size.
+    """
+
+    def __init__(self, min_scale: float = 0.8) -> None:
+        if not 0 < min_scale <= 1:
+            raise ConfigError(
+                'RandomCropPair: min_scale must be above 0 and up to 1, got '
+                f'{min_scale}'
+            )
+        self.min_scale = min_scale
+
+    @cache_randomness
+    def _draw(self) -> tuple[float, float, float]:
+        """Return the part of a side, then the place from top and left."""
+        scale = np.random.uniform(self.min_scale, 1)
+        top, left = np.random.rand(2)
+        return float(scale), float(top), float(left)
+
+    def transform(self, results: dict) -> dict:
+        """Cut ``img`` and ``gt_depth_map``."""
+        height, width = results['img'].shape[:2]
+        if 'gt_depth_map' in results and (
+            results['gt_depth_map'].shape != (height, width)
+        ):
+            raise ConfigError(
+                'RandomCropPair needs picture and depth of one size: put it '
+                'before ResizePicture, or use ResizePair'
+            )
+        scale, top, left = self._draw()
+        new_h = max(1, round(height * scale))
+        new_w = max(1, round(width * scale))
+        y = int(top * (height - new_h + 1))
+        x = int(left * (width - new_w + 1))
+        for key in ('img', 'gt_depth_map'):
+            if key in results:
+                window = results[key][y : y + new_h, x : x + new_w]
+                results[key] = np.ascontiguousarray(window)
+        results['img_shape'] = (new_h, new_w)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(min_scale={self.min_scale})'

@@ -1,0 +1,162 @@
+"""Reading a picture and its depth map; a damaged file raises, by name."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from llm_mde_mm.utils.errors import ConfigError, DataError
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
+_PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
+
+
+def _read(path: str, kind: str) -> bytes:
+    """Return a file's bytes, or say that it is missing or empty."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f'{path}: {kind} is missing') from error
+    except OSError as error:
+        raise DataError(f'{path}: {kind} cannot be read: {error}') from error
+    if not data:
+        raise DataError(f'{path}: {kind} is empty (0 bytes); copy it again')
+    return data
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Say whether a JPEG or PNG ends early.
+
+    Many OpenCV versions fill the rest of a truncated JPEG with grey and
+    report nothing. The end marker is looked for behind the last scan, since
+    an embedded preview has one of its own; it cannot occur inside a scan,
+    where every 0xFF is followed by 0x00 or a restart marker.
+    """
+    if data.startswith(_JPEG_START):
+        return data.find(_JPEG_END, max(data.rfind(_JPEG_SCAN), 0)) < 0
+    return data.startswith(_PNG_START) and _PNG_END not in data
+
+
+def _decode(path: str, kind: str, flags: int) -> np.ndarray:
+    """Read and decode a file.
+
+    Args:
+        path: The file.
+        kind: What to call it in a message.
+        flags: OpenCV's imread flags.
+
+    Returns:
+        Pixels, (H, W) or (H, W, C).
+
+    Raises:
+        DataError: The file is missing, empty, truncated or no picture.
+    """
+    data = _read(path, kind)
+    if _is_cut_off(data):
+        raise DataError(
+            f'{path}: {kind} is truncated ({len(data)} bytes without an end '
+            'marker); copy it again'
+        )
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise DataError(
+            f'{path}: {kind} cannot be decoded: {error}'
+        ) from error
+    if pixels is None:
+        raise DataError(
+            f'{path}: {kind} cannot be decoded ({len(data)} bytes): it is '
+            'damaged or no picture'
+        )
+    return pixels
+
+
+@TRANSFORMS.register_module()
+class LoadPicture(BaseTransform):
+    """Read the picture at ``img_path``.
+
+    Sets ``img``, uint8 BGR (H, W, 3), and ``img_shape`` and ``ori_shape``,
+    both (H, W).
+
+    Raises:
+        DataError: The file is missing, empty, truncated or no picture.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Add the picture to ``results``."""
+        image = _decode(results['img_path'], 'picture', cv2.IMREAD_COLOR)
+        results['img'] = image
+        results['img_shape'] = image.shape[:2]
+        results['ori_shape'] = image.shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class LoadDepth(BaseTransform):
+    """Read the depth map at ``depth_map_path``, after :class:`LoadPicture`.
+
+    Sets ``gt_depth_map``, float32 (H, W) in metres, 0 = no measurement, and
+    appends its name to ``seg_fields``.
+
+    Args:
+        depth_scale: Stored units a metre; 1000 for millimetres.
+
+    Raises:
+        ConfigError: ``depth_scale`` is not above 0, or no picture is loaded.
+        DataError: The file is missing, empty, truncated or undecodable, is
+            not 16-bit with one channel, or has not the picture's size.
+    """
+
+    def __init__(self, depth_scale: float = 1000.0) -> None:
+        if not 0 < depth_scale < float('inf'):
+            raise ConfigError(
+                f'LoadDepth: depth_scale must be above 0, got {depth_scale}'
+            )
+        self.depth_scale = float(depth_scale)
+
+    def transform(self, results: dict) -> dict:
+        """Add the depth map to ``results``."""
+        if 'ori_shape' not in results:
+            raise ConfigError('put LoadPicture before LoadDepth')
+        path = results['depth_map_path']
+        depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED)
+        self._check(path, depth, tuple(results['ori_shape'][:2]))
+        results['gt_depth_map'] = depth.astype(np.float32) / np.float32(
+            self.depth_scale
+        )
+        results['seg_fields'] = [
+            *results.get('seg_fields', ()),
+            'gt_depth_map',
+        ]
+        return results
+
+    @staticmethod
+    def _check(path: str, depth: np.ndarray, size: tuple) -> None:
+        """Raise if a decoded file cannot be the depth of a picture."""
+        if depth.dtype == np.uint8:
+            raise DataError(
+                f'{path}: depth map is 8-bit; 16-bit millimetres expected, '
+                'a colour picture or a converted file?'
+            )
+        if depth.dtype != np.uint16:
+            raise DataError(
+                f'{path}: depth map is {depth.dtype}; 16-bit millimetres '
+                'expected'
+            )
+        if depth.ndim != 2:
+            raise DataError(
+                f'{path}: depth map has {depth.shape[2]} channels; 1 expected'
+            )
+        if depth.shape != size:
+            raise DataError(
+                f'{path}: depth map is {depth.shape[0]} x {depth.shape[1]} '
+                f'(height x width), its picture {size[0]} x {size[1]}'
+            )
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(depth_scale={self.depth_scale})'

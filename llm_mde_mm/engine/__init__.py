@@ -1,0 +1,13 @@
+from .bf16_optim_wrapper import BF16OptimWrapper
+from .depth_runner import DepthRunner
+from .hooks import (
+    ComparisonSheetHook,
+    ParameterTableHook,
+    ProgressBarHook,
+    SavePredictionsHook,
+)
+
+__all__ = [
+    'BF16OptimWrapper', 'ComparisonSheetHook', 'DepthRunner',
+    'ParameterTableHook', 'ProgressBarHook', 'SavePredictionsHook'
+]

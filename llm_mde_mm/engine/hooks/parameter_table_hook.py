@@ -1,0 +1,28 @@
+"""What is trained, at the start of the log."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmseg.registry import HOOKS
+from mmengine.runner import Runner
+
+from llm_mde_mm.models.adapters import trainable_table
+
+
+@HOOKS.register_module()
+class ParameterTableHook(Hook):
+    """Log parameters and trained parameters of each part once.
+
+    Args:
+        depth (int): How many levels of submodules make a part's name.
+    """
+
+    def __init__(self, depth: int = 2) -> None:
+        self.depth = depth
+
+    def before_train(self, runner: Runner) -> None:
+        """Log the table."""
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        runner.logger.info('parameters:\n' + trainable_table(
+            model, self.depth))

@@ -1,0 +1,22 @@
+from .backbones import LLMDepthBackbone
+from .decode_heads import AdaptationHead, BaseDepthHead
+from .depthers import DepthPreprocessor, LLMDepthEstimator
+from .features import LLMFeatures
+from .language import HFLanguageModel
+from .losses import (
+    DepthLoss,
+    ScaleInvariantLogLoss,
+    ScaleShiftInvariantLoss,
+)
+from .necks import APGFusion
+from .prompts import PromptGenerator
+from .reprogramming import CrossModalReprogramming, TextPrototypes
+from .vision import TimmViT
+
+__all__ = [
+    'APGFusion', 'AdaptationHead', 'BaseDepthHead', 'CrossModalReprogramming',
+    'DepthLoss', 'DepthPreprocessor', 'HFLanguageModel', 'LLMDepthBackbone',
+    'LLMDepthEstimator', 'LLMFeatures', 'PromptGenerator',
+    'ScaleInvariantLogLoss', 'ScaleShiftInvariantLoss', 'TextPrototypes',
+    'TimmViT'
+]

@@ -1,0 +1,129 @@
+"""What is trained of a pretrained network: nothing, LoRA, or everything.
+
+LoRA (arXiv 2106.09685, eq. 3): ``W' = W + (alpha / rank) B A`` with ``W``
+kept and frozen. The layers come from peft; this module chooses which linear
+layers get one and says so when none does.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from peft import LoraConfig, inject_adapter_in_model
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from llm_mde_mm.utils.errors import ConfigError
+
+FINETUNE_MODES = ('frozen', 'lora', 'full')
+# The linear layers of a self-attention block in timm's and Hugging Face's
+# models: blocks.0.attn.qkv, encoder.layer.0.attention.self.query, h.0.attn.
+# c_attn, layers.0.self_attn.q_proj, ...
+ATTENTION_LAYERS = r'(.*\.)?(attn|attention|self_attn|self_attention)\..*'
+_LORA_KEYS = {'rank', 'alpha', 'dropout', 'targets'}
+
+
+def linear_layers(module: nn.Module) -> list[str]:
+    """Names of the layers of ``module`` that LoRA can sit on."""
+    return [
+        name for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D)
+    ]
+
+
+def add_lora(module: nn.Module,
+             *,
+             rank: int = 8,
+             alpha: float = 16.0,
+             dropout: float = 0.0,
+             targets: str = ATTENTION_LAYERS) -> list[str]:
+    """Put LoRA on the linear layers whose full name matches a pattern.
+
+    The layers are replaced in place and everything but the adapters is
+    frozen. ``B`` starts at 0, so the output does not change.
+
+    Args:
+        module (nn.Module): The pretrained network.
+        rank (int): Rank of the update.
+        alpha (float): The update is scaled by ``alpha / rank``.
+        dropout (float): Dropout on the adapter's input.
+        targets (str): Regular expression that a layer's full name must match.
+
+    Returns:
+        list[str]: Names of the layers that carry an adapter now.
+
+    Raises:
+        ConfigError: If the pattern matches no linear layer, or the rank is
+            not positive.
+    """
+    if rank < 1:
+        raise ConfigError(f'lora.rank is {rank}: give at least 1, or '
+                          "finetune='frozen' for no adapter at all")
+    names = linear_layers(module)
+    matched = [name for name in names if re.fullmatch(targets, name)]
+    if not matched:
+        shapes = sorted({re.sub(r'\.\d+\.', '.N.', name) for name in names})
+        raise ConfigError(
+            f'lora.targets {targets!r} matches no linear layer of '
+            f'{type(module).__name__}. Its linear layers are: '
+            + ', '.join(shapes[:20]))
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=matched)
+    inject_adapter_in_model(config, module)
+    return matched
+
+
+def set_finetuning(module: nn.Module, finetune: str,
+                   lora: Mapping | None) -> None:
+    """Freeze a pretrained network, adapt it by LoRA, or train all of it.
+
+    Args:
+        module (nn.Module): The pretrained network, changed in place.
+        finetune (str): 'frozen', 'lora' or 'full'.
+        lora (Mapping | None): Arguments of :func:`add_lora`; only for 'lora'.
+
+    Raises:
+        ConfigError: If the mode or a key of ``lora`` does not exist.
+    """
+    if finetune not in FINETUNE_MODES:
+        raise ConfigError(f'finetune is {finetune!r}; it is one of '
+                          + ', '.join(FINETUNE_MODES))
+    settings = dict(lora or {})
+    unknown = set(settings) - _LORA_KEYS
+    if unknown:
+        raise ConfigError(f'lora has no key {sorted(unknown)}; it has '
+                          f'{sorted(_LORA_KEYS)}')
+    module.requires_grad_(finetune == 'full')
+    if finetune == 'lora':
+        add_lora(module, **settings)
+
+
+def trainable_table(model: nn.Module, depth: int = 2) -> str:
+    """Parameters and trained parameters of each part, as a text table.
+
+    Args:
+        model (nn.Module): Any network.
+        depth (int): How many levels of submodules make a part's name.
+
+    Returns:
+        str: One row a part and a row for the sum, counts in thousands.
+    """
+    total: Counter = Counter()
+    trained: Counter = Counter()
+    for name, parameter in model.named_parameters():
+        part = '.'.join(name.split('.')[:-1][:depth]) or name
+        total[part] += parameter.numel()
+        trained[part] += parameter.numel() * parameter.requires_grad
+    width = max([len(part) for part in total] + [5])
+    row = '{:<{w}}  {:>14}  {:>14}'.format
+    lines = [row('part', 'parameters', 'trained', w=width)]
+    lines += [
+        row(part, f'{total[part]:,}', f'{trained[part]:,}', w=width)
+        for part in total
+    ]
+    lines.append(
+        row('all',
+            f'{sum(total.values()):,}',
+            f'{sum(trained.values()):,}',
+            w=width))
+    return '\n'.join(lines)

@@ -1,0 +1,3 @@
+from .llm_depth_backbone import LLMDepthBackbone
+
+__all__ = ['LLMDepthBackbone']

@@ -1,0 +1,107 @@
+"""mmseg's depth estimator, made strict for this model."""
+
+import torch
+from mmengine.config import ConfigDict
+from mmseg.models import DepthEstimator
+from mmseg.registry import MODELS
+from mmseg.utils import OptSampleList, SampleList
+from torch import Tensor
+
+from llm_mde_mm.utils.errors import ConfigError
+
+
+@MODELS.register_module()
+class LLMDepthEstimator(DepthEstimator):
+    """Depth from one picture through a language model (arXiv 2409.01133).
+
+    Over mmseg's class: the normalisation of the data preprocessor must be the
+    vision model's; padding is kept out of the prompt's statistics; a
+    validation step also gives each picture's loss. A neck whose config lacks
+    ``in_channels`` gets the width of the language model.
+
+    Args:
+        **kwargs: Those of :class:`mmseg.models.DepthEstimator`.
+
+    Raises:
+        ConfigError: If the preprocessor normalises for another vision model,
+            or the test mode is not 'whole'.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        kwargs['test_cfg'] = ConfigDict(
+            kwargs.get('test_cfg') or dict(mode='whole'))
+        neck = kwargs.pop('neck', None)
+        super().__init__(**kwargs)
+        if neck is not None:
+            # The width of the LLM is only known once it is loaded.
+            neck = {'in_channels': self.backbone.embed_dims, **neck}
+            self.neck = MODELS.build(neck)
+        mode = self.test_cfg.get('mode', 'whole')
+        if mode != 'whole':
+            raise ConfigError(f"test_cfg.mode is {mode!r}: only 'whole' "
+                              'pictures can be described by a prompt')
+        self._check_normalisation()
+
+    def _check_normalisation(self) -> None:
+        if not hasattr(self.backbone, 'vision'):
+            return
+        for name in ('mean', 'std'):
+            ours = getattr(self.data_preprocessor, name, None)
+            theirs = 255 * torch.tensor(getattr(self.backbone.vision, name))
+            if ours is None or not torch.allclose(
+                    ours.flatten().cpu(), theirs, atol=1e-3):
+                shown = None if ours is None else ours.flatten().tolist()
+                raise ConfigError(
+                    f'data_preprocessor.{name} is {shown}, but '
+                    f'{self.backbone.vision.model_name} was trained with '
+                    f'{theirs.tolist()}: give DepthPreprocessor the model_name'
+                    ' and weights of backbone.vision')
+
+    def extract_feat(self,
+                     inputs: Tensor,
+                     batch_img_metas: list[dict] | None = None) -> Tensor:
+        """Feature map of normalised pictures ``(B, 3, H, W)``."""
+        features = self.backbone(
+            inputs, self._valid_pixels(inputs, batch_img_metas))
+        return self.neck(features) if self.with_neck else features
+
+    @staticmethod
+    def _valid_pixels(inputs: Tensor,
+                      metas: list[dict] | None) -> Tensor | None:
+        """``(B, H, W)`` bool, False on padding; None where there is none."""
+        height, width = inputs.shape[-2:]
+        pads = [
+            meta.get('img_padding_size', meta.get('padding_size', (0,) * 4))
+            for meta in metas or []
+        ]
+        if not any(any(pad) for pad in pads):
+            return None
+        valid = torch.zeros(
+            len(pads), height, width, dtype=torch.bool, device=inputs.device)
+        for row, (left, right, top, bottom) in zip(valid, pads, strict=True):
+            row[top:height - bottom, left:width - right] = True
+        return valid
+
+    def _forward(self,
+                 inputs: Tensor,
+                 data_samples: OptSampleList = None) -> Tensor:
+        """Depth ``(B, 1, H, W)`` in metres at the size of ``inputs``."""
+        meta = dict(img_shape=tuple(inputs.shape[-2:]))
+        return self.decode_head.predict(
+            self.extract_feat(inputs), [meta], self.test_cfg)
+
+    def val_step(self, data: dict) -> SampleList:
+        """Predict, and score each picture with the training losses.
+
+        Returns:
+            SampleList: With ``pred_depth_map`` and the metainfo ``val_loss``,
+            a dict by loss name, None for a picture without a measurement.
+        """
+        samples = super().val_step(data)
+        for sample in samples:
+            if 'gt_depth_map' in sample:
+                sample.set_metainfo(
+                    dict(val_loss=self.decode_head.picture_loss(
+                        sample.pred_depth_map.data,
+                        sample.gt_depth_map.data)))
+        return samples

@@ -1,0 +1,3 @@
+from .hf_language import HFLanguageModel
+
+__all__ = ['HFLanguageModel']

@@ -1,0 +1,35 @@
+"""Scale-invariant logarithmic loss."""
+
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from .depth_loss import DepthLoss
+from .functional import silog_loss
+
+
+@MODELS.register_module()
+class ScaleInvariantLogLoss(DepthLoss):
+    """SILog (arXiv 1406.2283) with a finite gradient everywhere.
+
+    mmseg's ``SiLogLoss`` has a NaN gradient where the prediction is exact;
+    see :func:`silog_loss` for this one.
+
+    Args:
+        loss_weight (float): Factor of the loss.
+        variance_focus (float): 1 ignores the scale, 0 is the log RMSE.
+        max_depth (float | None): Ground truth beyond it is left out, in m.
+        loss_name (str): Key in the log.
+    """
+
+    def __init__(self,
+                 loss_weight: float = 1.0,
+                 variance_focus: float = 0.5,
+                 max_depth: float | None = None,
+                 loss_name: str = 'loss_silog') -> None:
+        super().__init__(loss_weight, max_depth, loss_name)
+        self.variance_focus = variance_focus
+
+    def compute(self, prediction: Tensor, target: Tensor,
+                valid: Tensor) -> Tensor:
+        """See :func:`silog_loss`."""
+        return silog_loss(prediction, target, valid, self.variance_focus)

@@ -1,0 +1,3 @@
+from .apg_fusion import APGFusion
+
+__all__ = ['APGFusion']

@@ -1,0 +1,147 @@
+"""A prompt as tensors: text with slots, tokenised once, filled by index."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llm_mde_mm.utils.errors import ConfigError
+
+_SLOT = re.compile(r'\{(\w+)\}')
+
+
+def _pieces(text: str) -> list[tuple[str, str]]:
+    """Split text into ('text', literal) and (' ' or '', slot) in order.
+
+    White space goes with what follows it, the way byte-pair tokenisers cut.
+    """
+    pieces, end = [], 0
+    for match in _SLOT.finditer(text):
+        literal = text[end:match.start()]
+        space = ' ' if literal.endswith(' ') else ''
+        if literal.strip():
+            pieces.append(('text', literal.rstrip()))
+        pieces.append((space, match.group(1)))
+        end = match.end()
+    if text[end:].strip():
+        pieces.append(('text', text[end:].rstrip()))
+    return pieces
+
+
+class PromptTemplate(nn.Module):
+    """Token ids of a text whose slots take one of a few values each.
+
+    Every value of every slot is tokenised in place at construction. Filling
+    the slots is a table look-up: no strings and no host round trip, and a
+    fixed length P with a mask.
+
+    Args:
+        text (str): Text with ``{slot}`` where a value goes.
+        values (Mapping[str, Sequence[str]]): The values of each slot.
+        tokenizer (transformers.PreTrainedTokenizerBase): Where the ids come
+            from.
+
+    Raises:
+        ConfigError: If the text names a slot without values, or the tokeniser
+            would cut the filled text otherwise than its pieces.
+    """
+
+    def __init__(self, text: str, values: Mapping[str, Sequence[str]],
+                 tokenizer: Any) -> None:
+        super().__init__()
+        self.text, self.values = text, values
+        self.slots: list[str] = []
+        self._order: list[tuple[str, int]] = []
+        start = [tokenizer.cls_token_id or tokenizer.bos_token_id]
+        self._literal(start if start[0] is not None else [])
+        for kind, content in _pieces(text):
+            if kind == 'text':
+                self._literal(self._ids(tokenizer, content))
+            elif content in values:
+                self._slot(content, [
+                    self._ids(tokenizer, kind + v) for v in values[content]])
+            else:
+                raise ConfigError(f'the prompt has a slot {{{content}}}; '
+                                  f'there are {sorted(values)}')
+        if tokenizer.sep_token_id is not None:
+            self._literal([tokenizer.sep_token_id])
+        self.length = sum(width for _, width in self._order)
+        self.is_padded = any(
+            not bool(getattr(self, f'mask_{name}').all())
+            for name in self.slots)
+        self._check(tokenizer)
+
+    @staticmethod
+    def _ids(tokenizer: Any, text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)['input_ids']
+
+    def _literal(self, ids: list[int]) -> None:
+        name = f'literal{len(self._order)}'
+        if ids:
+            self.register_buffer(f'ids_{name}', torch.tensor(ids), False)
+            self._order.append((name, len(ids)))
+
+    def _slot(self, name: str, rows: list[list[int]]) -> None:
+        width = max(len(row) for row in rows)
+        self.register_buffer(
+            f'ids_{name}',
+            torch.tensor([row + [0] * (width - len(row)) for row in rows]),
+            False)
+        lengths = torch.tensor([[len(row)] for row in rows])
+        self.register_buffer(f'mask_{name}',
+                             torch.arange(width) < lengths, False)
+        self._order.append((name, width))
+        self.slots.append(name)
+
+    def forward(self, batch: int,
+                index: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Fill the slots.
+
+        Args:
+            batch (int): B.
+            index (Mapping[str, Tensor]): ``(B,)`` int64 each: which of its
+                values every slot takes.
+
+        Returns:
+            tuple[Tensor, Tensor]: Ids ``(B, P)`` and mask ``(B, P)`` bool.
+            Padding stands first, so that the prompt ends where the patches
+            begin.
+        """
+        ids, mask = [], []
+        for name, width in self._order:
+            table = getattr(self, f'ids_{name}')
+            if name in self.slots:
+                ids.append(table[index[name]])
+                mask.append(getattr(self, f'mask_{name}')[index[name]])
+            else:
+                ids.append(table.expand(batch, width))
+                mask.append(torch.ones_like(ids[-1], dtype=torch.bool))
+        all_ids, all_mask = torch.cat(ids, 1), torch.cat(mask, 1)
+        if not self.is_padded:
+            return all_ids, all_mask
+        order = all_mask.long().argsort(dim=1, stable=True)
+        return all_ids.gather(1, order), all_mask.gather(1, order)
+
+    def fill(self, index: Mapping[str, int]) -> str:
+        """The text with each slot's value in its place."""
+        return _SLOT.sub(
+            lambda m: self.values[m.group(1)][index[m.group(1)]], self.text)
+
+    def _check(self, tokenizer: Any) -> None:
+        """Every value in place must give the ids of the whole text."""
+        first = dict.fromkeys(self.slots, 0)
+        cases = [first] + [{**first, slot: i} for slot in self.slots
+                           for i in range(1, len(self.values[slot]))]
+        index = {s: torch.tensor([c[s] for c in cases]) for s in self.slots}
+        rows, mask = self(len(cases), index)
+        special = {tokenizer.cls_token_id or tokenizer.bos_token_id,
+                   tokenizer.sep_token_id} - {None}
+        for case, row, kept in zip(cases, rows, mask, strict=True):
+            text = self.fill(case)
+            ours = [i for i in row[kept].tolist() if i not in special]
+            if ours != self._ids(tokenizer, text):
+                raise ConfigError(
+                    f'the tokeniser cuts the prompt {text!r} across the edge '
+                    'of a slot: put white space or punctuation around it')

@@ -1,0 +1,91 @@
+"""Vision model: any timm ViT that keeps patch tokens."""
+
+from collections.abc import Mapping
+
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from llm_mde_mm.models.adapters import set_finetuning
+from llm_mde_mm.utils.errors import ConfigError
+
+from .timm_weights import build_timm, find_timm_source
+
+
+@MODELS.register_module()
+class TimmViT(BaseModule):
+    """Patch tokens of a timm Vision Transformer, adapted by LoRA.
+
+    B pictures, N = h * w patches, D_v vision width.
+
+    Args:
+        model_name (str): timm architecture.
+        weights (str | None): None or 'random', a local file or folder, or a
+            timm name with weights on the hub (which then also names the
+            architecture).
+        img_size (tuple[int, int]): Height and width of the input in pixels;
+            position embeddings are resampled to it.
+        finetune (str): 'frozen', 'lora' or 'full'.
+        lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
+        model_kwargs (Mapping | None): Further arguments of timm's
+            constructor, such as ``depth`` for a model without weights.
+
+    Raises:
+        ConfigError: If timm lacks the model, the model has no patch grid, or
+            the input is not a whole number of patches.
+        WeightsError: If the weights cannot be found, fetched or fitted.
+    """
+
+    def __init__(self,
+                 model_name: str,
+                 weights: str | None = None,
+                 img_size: tuple[int, int] = (224, 224),
+                 finetune: str = 'lora',
+                 lora: Mapping | None = None,
+                 model_kwargs: Mapping | None = None) -> None:
+        super().__init__()
+        source = find_timm_source(model_name, weights)
+        self.model_name = source.model_name
+        self.img_size = tuple(img_size)
+        self.mean, self.std = source.mean, source.std
+        self.model = build_timm(
+            source,
+            num_classes=0,
+            global_pool='',
+            img_size=self.img_size,
+            **(model_kwargs or {}))
+        embed = getattr(self.model, 'patch_embed', None)
+        if getattr(embed, 'grid_size', None) is None:
+            raise ConfigError(f'{self.model_name} has no patch grid: a ViT '
+                              'with patch tokens is needed')
+        if any(s % p for s, p in zip(
+                self.img_size, embed.patch_size, strict=True)):
+            raise ConfigError(
+                f'img_size {self.img_size} is no whole number of '
+                f'{embed.patch_size} patches')
+        self.grid_size: tuple[int, int] = tuple(embed.grid_size)
+        self.num_prefix_tokens: int = self.model.num_prefix_tokens
+        self.embed_dims: int = self.model.embed_dim
+        set_finetuning(self.model, finetune, lora)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Patch tokens after the last block and norm.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)`` pictures, RGB, normalised with
+                this model's own mean and std.
+
+        Returns:
+            Tensor: ``(B, N, D_v)``, row by row; class and register tokens
+            are left out.
+
+        Raises:
+            ConfigError: If the input has another size than ``img_size``.
+        """
+        if tuple(inputs.shape[-2:]) != self.img_size:
+            raise ConfigError(
+                f'the pictures are {tuple(inputs.shape[-2:])}, but '
+                f'backbone.vision.img_size is {self.img_size}: give the '
+                'pipelines and the model one size')
+        tokens = self.model.forward_features(inputs)
+        return tokens[:, self.num_prefix_tokens:]

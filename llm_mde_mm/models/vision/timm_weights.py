@@ -1,0 +1,147 @@
+"""Which timm architecture and which weights a config's two words mean."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import timm
+from timm.models import (
+    get_pretrained_cfg,
+    is_model,
+    list_models,
+    load_checkpoint,
+    split_model_name_tag,
+)
+from torch import nn
+
+from llm_mde_mm.utils.errors import ConfigError, WeightsError
+
+_WEIGHT_FILES = ('model.safetensors', 'pytorch_model.bin', 'model.pth')
+
+
+class TimmSource(NamedTuple):
+    """A timm model and where its weights come from.
+
+    Attributes:
+        model_name (str): timm name, with its tag if it has one.
+        file (Path | None): Local weights, or None.
+        hub (bool): Whether the weights come from the hub.
+        mean (tuple): The mean that the model was trained with, RGB in 0..1.
+        std (tuple): The standard deviation, likewise.
+    """
+
+    model_name: str
+    file: Path | None
+    hub: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def _local(model_name: str, path: Path) -> TimmSource:
+    file, described = path, {}
+    if path.is_dir():
+        found = [path / n for n in _WEIGHT_FILES if (path / n).is_file()]
+        if not found:
+            raise WeightsError(f'{path} holds none of '
+                               f'{", ".join(_WEIGHT_FILES)}')
+        file = found[0]
+        if (path / 'config.json').is_file():
+            described = json.loads((path / 'config.json').read_text())
+    # A folder saved by timm names its own architecture and normalisation.
+    name = described.get('architecture', model_name)
+    known = known_model(name)
+    cfg = described.get('pretrained_cfg', {})
+    return TimmSource(name, file, False,
+                      tuple(cfg.get('mean', known.mean)),
+                      tuple(cfg.get('std', known.std)))
+
+
+def known_model(name: str) -> Any:
+    """timm's description of a model.
+
+    Raises:
+        ConfigError: If timm has no model of that name.
+    """
+    if not is_model(name) or get_pretrained_cfg(name) is None:
+        close = list_models(f'*{split_model_name_tag(name)[0][:12]}*')[:5]
+        raise ConfigError(
+            f'timm {timm.__version__} has no model {name!r}'
+            + (f'; near it are {", ".join(close)}' if close else ''))
+    return get_pretrained_cfg(name)
+
+
+def find_timm_source(model_name: str, weights: str | None) -> TimmSource:
+    """Read the two settings that name a vision model.
+
+    Args:
+        model_name (str): timm architecture, used unless ``weights`` brings
+            its own.
+        weights (str | None): None or 'random'; a local file or folder; or a
+            timm name such as 'vit_small_patch14_dinov2.lvd142m', which brings
+            its architecture and is fetched from the hub.
+
+    Raises:
+        ConfigError: If timm does not know the architecture.
+        WeightsError: If a path has no weights.
+    """
+    if weights in (None, 'random'):
+        cfg = known_model(model_name)
+        return TimmSource(model_name, None, False, cfg.mean, cfg.std)
+    path = Path(weights).expanduser()
+    if path.exists():
+        return _local(model_name, path)
+    name = weights.removeprefix('timm/')
+    if '/' in name or name.endswith(('.safetensors', '.bin', '.pth')):
+        raise WeightsError(
+            f'{weights} does not exist. Give a local file or folder, or a '
+            'timm name, through VIT_WEIGHTS or backbone.vision.weights')
+    cfg = known_model(name)
+    return TimmSource(name, None, True, cfg.mean, cfg.std)
+
+
+def build_timm(source: TimmSource, **kwargs) -> nn.Module:
+    """Create the timm model and load its weights, all of them.
+
+    Raises:
+        WeightsError: If the hub cannot be reached, or the file lacks
+            parameters of the architecture.
+        ConfigError: If timm refuses an argument.
+    """
+    try:
+        model = timm.create_model(
+            source.model_name, pretrained=source.hub, **kwargs)
+    except TypeError as error:
+        raise ConfigError(
+            f'{source.model_name}: {error}; look at model_kwargs') from error
+    except Exception as error:
+        if not source.hub:
+            raise
+        raise WeightsError(
+            f'the weights of {source.model_name} could not be fetched '
+            f'({type(error).__name__}: {str(error)[:200]}). Without a network '
+            'set VIT_WEIGHTS to a local file or folder that holds them, or to '
+            '"random"') from error
+    if source.file is not None:
+        _load(model, source)
+    return model
+
+
+def _load(model: nn.Module, source: TimmSource) -> None:
+    # timm keeps one key filter a model family, beside the family's class.
+    module = __import__(type(model).__module__, fromlist=['_'])
+    try:
+        outcome = load_checkpoint(
+            model,
+            str(source.file),
+            strict=False,
+            filter_fn=getattr(module, 'checkpoint_filter_fn', None))
+    except Exception as error:
+        raise WeightsError(
+            f'{source.file} does not load into {source.model_name}: '
+            f'{str(error)[:300]}') from error
+    if outcome.missing_keys:
+        missing = outcome.missing_keys
+        raise WeightsError(
+            f'{source.file} lacks {len(missing)} parameters of '
+            f'{source.model_name}, the first of them {missing[:3]}: weights '
+            'of another architecture?')

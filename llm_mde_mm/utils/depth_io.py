@@ -1,0 +1,54 @@
+"""Depth files: 16-bit PNG in millimetres, NumPy, written whole or not."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+_MILLIMETRES = 1000.0
+_MAX_UINT16 = 65535
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Args:
+        path (Path): The file; its folder must exist.
+        data (bytes): Its content.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as stream:
+            stream.write(data)
+        # mkstemp makes the file private; give it a new file's usual mode.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a BGR or one-channel picture as PNG.
+
+    Args:
+        path (Path): ``*.png``.
+        picture (np.ndarray): ``(H, W, 3)`` uint8 or ``(H, W)`` uint16.
+    """
+    write_bytes(path, cv2.imencode('.png', picture)[1].tobytes())
+
+
+def write_depth_png(path: Path, depth: np.ndarray) -> None:
+    """Write depth as uint16 millimetres; beyond 65.535 m it is clipped.
+
+    Args:
+        path (Path): ``*.png``.
+        depth (np.ndarray): ``(H, W)`` in metres.
+    """
+    millimetres = np.rint(depth.astype(np.float64) * _MILLIMETRES)
+    write_picture(path,
+                  millimetres.clip(0, _MAX_UINT16).astype(np.uint16))

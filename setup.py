@@ -1,0 +1,43 @@
+"""Packaging. Tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = ROOT / 'llm_mde_mm' / 'version.py'
+
+setup(
+    name='llm_mde_mm',
+    version=VERSION.read_text().split("'")[1],
+    description='LLM-MDE: monocular depth by a reprogrammed language model, '
+    'for the OpenMMLab depth stack',
+    long_description=(ROOT / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['llm_mde_mm', 'llm_mde_mm.*']),
+    package_data={'llm_mde_mm': ['assets/**/*']},
+    python_requires='>=3.11',
+    install_requires=[
+        'numpy>=2.0',
+        'onedl-mmcv>=2.3.6',
+        'onedl-mmengine>=0.10.12',
+        'onedl-mmsegmentation>=1.4.2',
+        'peft>=0.21',
+        'timm>=1.0.31',
+        'torch>=2.11',
+        'tqdm>=4.66',
+        'transformers>=5.17',
+    ],
+    extras_require={
+        'data': ['h5py>=3.11'],
+        'dev': [
+            'hypothesis>=6.100',
+            'mypy>=1.13',
+            'pytest>=8.0',
+            'pytest-timeout>=2.3',
+            'pytest-xdist>=3.6',
+            'ruff>=0.8',
+        ],
+    },
+)

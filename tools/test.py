@@ -1,0 +1,71 @@
+#!/usr/bin/env python
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+import argparse
+import json
+from pathlib import Path
+
+# The package comes first: it says what to do where OpenCV does not load.
+from llm_mde_mm.apis import launch  # isort: skip
+from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
+from llm_mde_mm.utils.depth_io import write_bytes
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Test a depth model.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', help='checkpoint, or the work dir of a run (its best)')
+    parser.add_argument('--work-dir', help='folder of logs')
+    parser.add_argument('--out', metavar='JSON', help='write the scores here')
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='write a comparison sheet here')
+    parser.add_argument(
+        '--save-predictions',
+        metavar='DIR',
+        help='write each prediction here, as uint16 PNG in millimetres')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override the config')
+    parser.add_argument(
+        '--launcher', choices=launch.LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    cfg = launch.load_config(args.config, args.cfg_options)
+    launch.set_launcher(cfg, args.launcher, args.local_rank)
+    cfg.work_dir = args.work_dir or cfg.work_dir
+    hooks = cfg.setdefault('custom_hooks', [])
+    if args.show_dir:
+        hooks.append(dict(
+            type='ComparisonSheetHook', out_dir=args.show_dir,
+            title=Path(args.config).stem))
+    if args.save_predictions:
+        hooks.append(dict(
+            type='SavePredictionsHook', out_dir=args.save_predictions))
+    checkpoint = find_checkpoint(args.checkpoint)
+    launch.check_data(cfg, ('test', ))
+    # The weights are read below, without running code that a file may hold.
+    cfg.load_from, cfg.resume = None, False
+    runner = launch.build_runner(cfg)
+    model = runner.model
+    load_model(model.module if is_model_wrapper(model) else model, checkpoint)
+    runner.logger.info(f'checkpoint: {checkpoint}')
+    scores = runner.test()
+    if args.out and is_main_process():
+        out = Path(args.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(out, (json.dumps(scores, indent=2) + '\n').encode())
+        runner.logger.info(f'scores: {out}')
+
+
+if __name__ == '__main__':
+    launch.run_tool(main)
