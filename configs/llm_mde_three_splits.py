@@ -9,6 +9,6 @@ Command: NYU_ROOT=FOLDER python tools/train.py configs/llm_mde_three_splits.py
 _base_ = './llm_mde_nyu_fewshot.py'
 
 train_dataloader = dict(
-    dataset=dict(subset=dict(_delete_=True, evenly_spaced=28)))
-val_dataloader = dict(
-    dataset=dict(split='val', subset=dict(_delete_=True)))
+    dataset=dict(subset=dict(_delete_=True, evenly_spaced=28))
+)
+val_dataloader = dict(dataset=dict(split='val', subset=dict(_delete_=True)))

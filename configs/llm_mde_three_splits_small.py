@@ -20,4 +20,8 @@ model = dict(
                 hidden_size=384,
                 intermediate_size=1536,
                 num_attention_heads=12,
-                num_hidden_layers=6))))
+                num_hidden_layers=6,
+            ),
+        ),
+    ),
+)

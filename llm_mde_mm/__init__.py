@@ -12,6 +12,4 @@ check_opencv()
 from . import apis, datasets, engine, evaluation, models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = [
-    '__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models'
-]
+__all__ = ['__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models']

@@ -7,11 +7,12 @@ from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
-from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
-from llm_mde_mm.utils.depth_io import write_bytes
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
+
+from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
+from llm_mde_mm.utils.depth_io import write_bytes
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,20 +20,26 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a depth model.')
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', help='checkpoint, or the work dir of a run (its best)')
+        'checkpoint', help='checkpoint, or the work dir of a run (its best)'
+    )
     parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--out', metavar='JSON', help='write the scores here')
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='write a comparison sheet here')
+        '--show-dir', metavar='DIR', help='write a comparison sheet here'
+    )
     parser.add_argument(
         '--save-predictions',
         metavar='DIR',
-        help='write each prediction here, as uint16 PNG in millimetres')
+        help='write each prediction here, as uint16 PNG in millimetres',
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='override the config')
-    parser.add_argument(
-        '--launcher', choices=launch.LAUNCHERS, default='none')
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 
@@ -45,14 +52,19 @@ def main() -> None:
     cfg.work_dir = args.work_dir or cfg.work_dir
     hooks = cfg.setdefault('custom_hooks', [])
     if args.show_dir:
-        hooks.append(dict(
-            type='ComparisonSheetHook', out_dir=args.show_dir,
-            title=Path(args.config).stem))
+        hooks.append(
+            dict(
+                type='ComparisonSheetHook',
+                out_dir=args.show_dir,
+                title=Path(args.config).stem,
+            )
+        )
     if args.save_predictions:
-        hooks.append(dict(
-            type='SavePredictionsHook', out_dir=args.save_predictions))
+        hooks.append(
+            dict(type='SavePredictionsHook', out_dir=args.save_predictions)
+        )
     checkpoint = find_checkpoint(args.checkpoint)
-    launch.check_data(cfg, ('test', ))
+    launch.check_data(cfg, ('test',))
     # The weights are read below, without running code that a file may hold.
     cfg.load_from, cfg.resume = None, False
     runner = launch.build_runner(cfg)

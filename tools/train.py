@@ -18,17 +18,19 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CKPT',
-        help='go on from a checkpoint, by default the last one of the run')
+        help='go on from a checkpoint, by default the last one of the run',
+    )
     parser.add_argument(
-        '--amp', action='store_true', help='train in mixed precision')
+        '--amp', action='store_true', help='train in mixed precision'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='override the config, e.g. optim_wrapper.optimizer.lr=1e-4')
-    parser.add_argument(
-        '--launcher', choices=launch.LAUNCHERS, default='none')
+        help='override the config, e.g. optim_wrapper.optimizer.lr=1e-4',
+    )
+    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 

@@ -6,7 +6,8 @@ randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 log_processor = dict(by_epoch=True, window_size=10)
 log_level = 'INFO'
 load_from = None
@@ -18,13 +19,23 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # Two are kept: the older one outlives a death while the newer is written.
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=2,
-        save_best='loss', rule='less'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+        type='CheckpointHook',
+        interval=1,
+        max_keep_ckpts=2,
+        save_best='loss',
+        rule='less',
+    ),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
 custom_hooks = [
     dict(type='ParameterTableHook'),
     dict(type='ProgressBarHook'),
     # The paper stops after 5 epochs without a lower validation loss.
-    dict(type='EarlyStoppingHook', monitor='loss', rule='less',
-         min_delta=0.0, patience=5)
+    dict(
+        type='EarlyStoppingHook',
+        monitor='loss',
+        rule='less',
+        min_delta=0.0,
+        patience=5,
+    ),
 ]

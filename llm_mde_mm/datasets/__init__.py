@@ -12,7 +12,14 @@ from .transforms import (
 )
 
 __all__ = [
-    'SCENE_TYPES', 'ColourJitter', 'LoadDepth', 'LoadPicture',
-    'NYUDepthDataset', 'RandomCropPair', 'RandomHorizontalFlip', 'ResizePair',
-    'ResizePicture', 'SyntheticRooms'
+    'SCENE_TYPES',
+    'ColourJitter',
+    'LoadDepth',
+    'LoadPicture',
+    'NYUDepthDataset',
+    'RandomCropPair',
+    'RandomHorizontalFlip',
+    'ResizePair',
+    'ResizePicture',
+    'SyntheticRooms',
 ]

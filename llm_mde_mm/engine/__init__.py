@@ -8,6 +8,10 @@ from .hooks import (
 )
 
 __all__ = [
-    'BF16OptimWrapper', 'ComparisonSheetHook', 'DepthRunner',
-    'ParameterTableHook', 'ProgressBarHook', 'SavePredictionsHook'
+    'BF16OptimWrapper',
+    'ComparisonSheetHook',
+    'DepthRunner',
+    'ParameterTableHook',
+    'ProgressBarHook',
+    'SavePredictionsHook',
 ]

@@ -25,6 +25,8 @@ class BF16OptimWrapper(OptimWrapper):
             model (nn.Module): The model that is trained.
         """
         device = torch.device(get_device()).type
-        with super().optim_context(model), torch.autocast(
-                device, dtype=torch.bfloat16):
+        with (
+            super().optim_context(model),
+            torch.autocast(device, dtype=torch.bfloat16),
+        ):
             yield

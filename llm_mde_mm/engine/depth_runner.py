@@ -35,8 +35,9 @@ class DepthRunner(Runner):
                 torch_dist.init_process_group(backend='gloo')
         super().setup_env(env_cfg)
 
-    def wrap_model(self, model_wrapper_cfg: dict | None,
-                   model: nn.Module) -> nn.Module:
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: nn.Module
+    ) -> nn.Module:
         """Wrap for data parallelism; without device ids on CPUs.
 
         Args:
@@ -46,10 +47,14 @@ class DepthRunner(Runner):
         Returns:
             nn.Module: The model, wrapped if there are several processes.
         """
-        if (self.distributed and model_wrapper_cfg is None
-                and not torch.cuda.is_available()):
+        if (
+            self.distributed
+            and model_wrapper_cfg is None
+            and not torch.cuda.is_available()
+        ):
             model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel', broadcast_buffers=False)
+                type='MMDistributedDataParallel', broadcast_buffers=False
+            )
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
@@ -72,8 +77,14 @@ class DepthRunner(Runner):
 
 # Environment, config and hooks, two hundred lines in all, and MMEngine's
 # remarks on its own parts.
-_FILE_ONLY = ('\n------', 'Config:', 'Hooks will be executed', '"FileClient"',
-              '"HardDiskBackend"', 'Distributed training is not used')
+_FILE_ONLY = (
+    '\n------',
+    'Config:',
+    'Hooks will be executed',
+    '"FileClient"',
+    '"HardDiskBackend"',
+    'Distributed training is not used',
+)
 
 
 def _is_progress(record: logging.LogRecord) -> bool:
@@ -82,9 +93,12 @@ def _is_progress(record: logging.LogRecord) -> bool:
 
 def _slurm_to_torchrun() -> None:
     nodes = os.environ['SLURM_NODELIST']
-    first = subprocess.run(['scontrol', 'show', 'hostname', nodes],
-                           capture_output=True, text=True,
-                           check=True).stdout.split()[0]
+    first = subprocess.run(
+        ['scontrol', 'show', 'hostname', nodes],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()[0]
     os.environ.setdefault('MASTER_ADDR', first)
     os.environ.setdefault('MASTER_PORT', '29500')
     os.environ['RANK'] = os.environ['SLURM_PROCID']

@@ -14,9 +14,19 @@ from .reprogramming import CrossModalReprogramming, TextPrototypes
 from .vision import TimmViT
 
 __all__ = [
-    'APGFusion', 'AdaptationHead', 'BaseDepthHead', 'CrossModalReprogramming',
-    'DepthLoss', 'DepthPreprocessor', 'HFLanguageModel', 'LLMDepthBackbone',
-    'LLMDepthEstimator', 'LLMFeatures', 'PromptGenerator',
-    'ScaleInvariantLogLoss', 'ScaleShiftInvariantLoss', 'TextPrototypes',
-    'TimmViT'
+    'APGFusion',
+    'AdaptationHead',
+    'BaseDepthHead',
+    'CrossModalReprogramming',
+    'DepthLoss',
+    'DepthPreprocessor',
+    'HFLanguageModel',
+    'LLMDepthBackbone',
+    'LLMDepthEstimator',
+    'LLMFeatures',
+    'PromptGenerator',
+    'ScaleInvariantLogLoss',
+    'ScaleShiftInvariantLoss',
+    'TextPrototypes',
+    'TimmViT',
 ]

@@ -26,17 +26,20 @@ _LORA_KEYS = {'rank', 'alpha', 'dropout', 'targets'}
 def linear_layers(module: nn.Module) -> list[str]:
     """Names of the layers of ``module`` that LoRA can sit on."""
     return [
-        name for name, layer in module.named_modules()
+        name
+        for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear | Conv1D)
     ]
 
 
-def add_lora(module: nn.Module,
-             *,
-             rank: int = 8,
-             alpha: float = 16.0,
-             dropout: float = 0.0,
-             targets: str = ATTENTION_LAYERS) -> list[str]:
+def add_lora(
+    module: nn.Module,
+    *,
+    rank: int = 8,
+    alpha: int = 16,
+    dropout: float = 0.0,
+    targets: str = ATTENTION_LAYERS,
+) -> list[str]:
     """Put LoRA on the linear layers whose full name matches a pattern.
 
     The layers are replaced in place and everything but the adapters is
@@ -45,7 +48,7 @@ def add_lora(module: nn.Module,
     Args:
         module (nn.Module): The pretrained network.
         rank (int): Rank of the update.
-        alpha (float): The update is scaled by ``alpha / rank``.
+        alpha (int): The update is scaled by ``alpha / rank``.
         dropout (float): Dropout on the adapter's input.
         targets (str): Regular expression that a layer's full name must match.
 
@@ -57,8 +60,10 @@ def add_lora(module: nn.Module,
             not positive.
     """
     if rank < 1:
-        raise ConfigError(f'lora.rank is {rank}: give at least 1, or '
-                          "finetune='frozen' for no adapter at all")
+        raise ConfigError(
+            f'lora.rank is {rank}: give at least 1, or '
+            "finetune='frozen' for no adapter at all"
+        )
     names = linear_layers(module)
     matched = [name for name in names if re.fullmatch(targets, name)]
     if not matched:
@@ -66,15 +71,18 @@ def add_lora(module: nn.Module,
         raise ConfigError(
             f'lora.targets {targets!r} matches no linear layer of '
             f'{type(module).__name__}. Its linear layers are: '
-            + ', '.join(shapes[:20]))
+            + ', '.join(shapes[:20])
+        )
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=matched)
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=matched
+    )
     inject_adapter_in_model(config, module)
     return matched
 
 
-def set_finetuning(module: nn.Module, finetune: str,
-                   lora: Mapping | None) -> None:
+def set_finetuning(
+    module: nn.Module, finetune: str, lora: Mapping | None
+) -> None:
     """Freeze a pretrained network, adapt it by LoRA, or train all of it.
 
     Args:
@@ -86,13 +94,16 @@ def set_finetuning(module: nn.Module, finetune: str,
         ConfigError: If the mode or a key of ``lora`` does not exist.
     """
     if finetune not in FINETUNE_MODES:
-        raise ConfigError(f'finetune is {finetune!r}; it is one of '
-                          + ', '.join(FINETUNE_MODES))
+        raise ConfigError(
+            f'finetune is {finetune!r}; it is one of '
+            + ', '.join(FINETUNE_MODES)
+        )
     settings = dict(lora or {})
     unknown = set(settings) - _LORA_KEYS
     if unknown:
-        raise ConfigError(f'lora has no key {sorted(unknown)}; it has '
-                          f'{sorted(_LORA_KEYS)}')
+        raise ConfigError(
+            f'lora has no key {sorted(unknown)}; it has {sorted(_LORA_KEYS)}'
+        )
     module.requires_grad_(finetune == 'full')
     if finetune == 'lora':
         add_lora(module, **settings)
@@ -122,8 +133,11 @@ def trainable_table(model: nn.Module, depth: int = 2) -> str:
         for part in total
     ]
     lines.append(
-        row('all',
+        row(
+            'all',
             f'{sum(total.values()):,}',
             f'{sum(trained.values()):,}',
-            w=width))
+            w=width,
+        )
+    )
     return '\n'.join(lines)

@@ -13,9 +13,13 @@ from llm_mde_mm.utils.errors import WeightsError
 
 # What an MMEngine checkpoint holds beside tensors: its log's numbers.
 _HARMLESS: list = [
-    HistoryBuffer, np.ndarray, np.dtype, np.core.multiarray.scalar,
-    np.core.multiarray._reconstruct, getattr, *(
-        type(np.dtype(name)) for name in ('float64', 'float32', 'int64'))
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np._core.multiarray.scalar,
+    np._core.multiarray._reconstruct,
+    getattr,
+    *(type(np.dtype(name)) for name in ('float64', 'float32', 'int64')),
 ]
 _BEST = 'best_*.pth'
 
@@ -61,10 +65,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f'{path} is not loaded: it is damaged, or it holds more than '
-            f'weights and could run code ({str(error)[:200]})') from error
+            f'weights and could run code ({str(error)[:200]})'
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise WeightsError(
-            f'{path} cannot be read as a checkpoint: {error}') from error
+            f'{path} cannot be read as a checkpoint: {error}'
+        ) from error
 
 
 def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
@@ -86,13 +92,17 @@ def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
     ours = model.state_dict()
     missing = sorted(ours.keys() - state.keys())
     extra = sorted(state.keys() - ours.keys())
-    other = sorted(k for k in ours.keys() & state.keys()
-                   if ours[k].shape != state[k].shape)
+    other = sorted(
+        k
+        for k in ours.keys() & state.keys()
+        if ours[k].shape != state[k].shape
+    )
     if missing or extra or other:
         raise WeightsError(
             f'{path} belongs to another config: {len(missing)} parameters of '
             f'this model are not in it {missing[:2]}, {len(extra)} of its own '
             f'are not in the model {extra[:2]}, {len(other)} differ in shape '
-            f'{other[:2]}')
+            f'{other[:2]}'
+        )
     model.load_state_dict(state)
     return checkpoint

@@ -50,5 +50,4 @@ def write_depth_png(path: Path, depth: np.ndarray) -> None:
         depth (np.ndarray): ``(H, W)`` in metres.
     """
     millimetres = np.rint(depth.astype(np.float64) * _MILLIMETRES)
-    write_picture(path,
-                  millimetres.clip(0, _MAX_UINT16).astype(np.uint16))
+    write_picture(path, millimetres.clip(0, _MAX_UINT16).astype(np.uint16))

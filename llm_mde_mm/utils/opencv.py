@@ -15,4 +15,5 @@ def check_opencv() -> None:
             f'OpenCV does not load ({error}). On Debian or Ubuntu run '
             '`apt-get install libgl1 libglib2.0-0`; without the rights for '
             'that, `pip uninstall -y opencv-python` and then `pip install '
-            '--force-reinstall opencv-python-headless`') from error
+            '--force-reinstall opencv-python-headless`'
+        ) from error

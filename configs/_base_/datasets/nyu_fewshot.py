@@ -27,8 +27,13 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type, data_root=data_root, split='train',
-        subset=few_shot, pipeline=train_pipeline))
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        subset=few_shot,
+        pipeline=train_pipeline,
+    ),
+)
 # Validation never touches the test set: 100 of the pictures not trained on.
 val_dataloader = dict(
     batch_size=8,
@@ -36,23 +41,36 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type, data_root=data_root, split='train',
-        subset=dict(
-            complement=True, then=dict(evenly_spaced=100), **few_shot),
-        test_mode=True, pipeline=test_pipeline))
+        type=dataset_type,
+        data_root=data_root,
+        split='train',
+        subset=dict(complement=True, then=dict(evenly_spaced=100), **few_shot),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type, data_root=data_root, split='test',
-        test_mode=True, pipeline=test_pipeline))
+        type=dataset_type,
+        data_root=data_root,
+        split='test',
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
 val_evaluator = [
     dict(type='MonocularDepthMetric', crop='nyu_eigen'),
     dict(type='ValidationLoss'),
 ]
 test_evaluator = [
-    dict(type='MonocularDepthMetric', crop='nyu_eigen',
-         alignment=('none', 'median', 'affine'), constant_baseline=True),
+    dict(
+        type='MonocularDepthMetric',
+        crop='nyu_eigen',
+        alignment=('none', 'median', 'affine'),
+        constant_baseline=True,
+    ),
 ]

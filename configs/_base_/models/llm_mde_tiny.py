@@ -3,7 +3,7 @@
 # is trained whole, as there is nothing in it to keep; the language model shows
 # LoRA on frozen (here random) weights.
 vit_name = 'vit_tiny_patch16_224'
-input_size = (96, 128)
+vit_size = (96, 128)
 
 model = dict(
     type='LLMDepthEstimator',
@@ -13,10 +13,10 @@ model = dict(
         vision=dict(
             type='TimmViT',
             model_name=vit_name,
-            img_size=input_size,
-            model_kwargs=dict(
-                patch_size=8, embed_dim=192, depth=4, num_heads=6),
-            finetune='full'),
+            img_size=vit_size,
+            model_kwargs=dict(embed_dim=192, depth=4, num_heads=6),
+            finetune='full',
+        ),
         language=dict(
             type='HFLanguageModel',
             config=dict(
@@ -25,13 +25,18 @@ model = dict(
                 intermediate_size=384,
                 num_attention_heads=6,
                 num_hidden_layers=2,
-                max_position_embeddings=256),
-            dropout=0.1,
+                max_position_embeddings=256,
+            ),
+            dropout=0.0,
             finetune='lora',
-            lora=dict(rank=16, alpha=32)),
+            lora=dict(rank=16, alpha=32),
+        ),
         prototypes=dict(type='TextPrototypes', num_prototypes=100),
-        reprogramming=dict(type='CrossModalReprogramming', num_heads=6),
-        prompt=dict(type='PromptGenerator', mode='adaptive')),
+        reprogramming=dict(
+            type='CrossModalReprogramming', num_heads=6, dropout=0.0
+        ),
+        prompt=dict(type='PromptGenerator', mode='adaptive'),
+    ),
     neck=dict(type='APGFusion', channels=96),
     decode_head=dict(
         type='AdaptationHead',
@@ -39,6 +44,8 @@ model = dict(
         channels=(64, 48, 32),
         norm_cfg=dict(type='GN', num_groups=8),
         loss_decode=[
-            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.5),
+            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.0),
             dict(type='ScaleInvariantLogLoss'),
-        ]))
+        ],
+    ),
+)

@@ -8,7 +8,8 @@ llm_weights = '{{$LLM_WEIGHTS:google-bert/bert-base-uncased}}'
 model = dict(
     type='LLMDepthEstimator',
     data_preprocessor=dict(
-        type='DepthPreprocessor', model_name=vit_name, weights=vit_weights),
+        type='DepthPreprocessor', model_name=vit_name, weights=vit_weights
+    ),
     backbone=dict(
         type='LLMDepthBackbone',
         vision=dict(
@@ -17,7 +18,8 @@ model = dict(
             weights=vit_weights,
             img_size=(224, 224),
             finetune='lora',
-            lora=dict(rank=8, alpha=16)),
+            lora=dict(rank=8, alpha=16),
+        ),
         language=dict(
             type='HFLanguageModel',
             weights=llm_weights,
@@ -25,10 +27,12 @@ model = dict(
             config=dict(model_type='bert'),
             dropout=0.1,
             finetune='lora',
-            lora=dict(rank=8, alpha=16)),
+            lora=dict(rank=8, alpha=16),
+        ),
         prototypes=dict(type='TextPrototypes', num_prototypes=1000),
         reprogramming=dict(type='CrossModalReprogramming', num_heads=8),
-        prompt=dict(type='PromptGenerator', mode='adaptive')),
+        prompt=dict(type='PromptGenerator', mode='adaptive'),
+    ),
     neck=dict(type='APGFusion', channels=256),
     decode_head=dict(
         type='AdaptationHead',
@@ -40,6 +44,8 @@ model = dict(
         min_depth=1e-3,
         max_depth=10.0,
         loss_decode=[
-            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.5),
+            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.0),
             dict(type='ScaleInvariantLogLoss'),
-        ]))
+        ],
+    ),
+)

@@ -72,7 +72,7 @@ class RoomBuilder:
         x, y, dx, dy = max(spots, key=lambda s: s[2] ** 2 + s[3] ** 2)
         height = float(rng.uniform(1.0, 1.7))
         yaw = float(np.arctan2(dy, dx) + rng.normal(0, 0.1))
-        pitch = float(np.clip(rng.normal(-0.2, 0.12), -0.6, 0.15))
+        pitch = float(np.clip(rng.normal(-0.22, 0.16), -0.7, 0.15))
         roll = float(np.clip(rng.normal(0, 0.02), -0.06, 0.06))
         focal = FOCAL * float(rng.uniform(0.97, 1.03))
         position = np.array([x, y, height])

@@ -56,94 +56,94 @@ _HARD = ('floor_tile', 'concrete')
 
 RECIPES: dict[str, Recipe] = {
     'printer_room': Recipe(
-        (2.4, 3.6), _STD, 'white', _FLAT, ('carpet', 'floor_tile'), _LIT, 0,
+        (2.4, 5.8), _STD, 'white', _FLAT, ('carpet', 'floor_tile'), _LIT, 0,
         'printer:1-3 cabinet:0-2 rack:0-1 table:0-1 cartons:1-2'),
     'bathroom': Recipe(
-        (1.9, 3.0), _LOW, 'cool', ('wall_tile', 'wall_tile', 'paint'),
+        (1.9, 4.8), _LOW, 'cool', ('wall_tile', 'wall_tile', 'paint'),
         ('floor_tile',), _LIT, 1,
         'vanity:1-1 toilet:1-1 bath:0-1 washer:0-1 rug:0-1'),
     'living_room': Recipe(
-        (3.8, 6.0), _STD, 'warm', _HOME, _SOFT, _MID, 2,
+        (3.8, 7.0), _STD, 'warm', _HOME, _SOFT, _MID, 2,
         'rug:0-1 sofa:1-2 coffee_table:1-1 armchair:0-2 television:0-1 '
         'shelf:0-1 floor_lamp:0-1 plant:0-1'),
     'study': Recipe(
-        (2.6, 3.8), _STD, 'warm', _HOME, _SOFT, _DIM, 1,
+        (2.6, 6.1), _STD, 'warm', _HOME, _SOFT, _DIM, 1,
         'desk:1-1 chair:1-1 shelf:1-2 armchair:0-1 floor_lamp:0-1 rug:0-1'),
     'conference_room': Recipe(
-        (4.2, 6.4), _TALL, 'white', _FLAT, ('carpet',), _LIT, 2,
+        (4.2, 7.0), _TALL, 'white', _FLAT, ('carpet',), _LIT, 2,
         'conference:1-1 chair:4-8 cabinet:0-1 plant:0-1'),
     'study_room': Recipe(
-        (3.4, 5.2), _TALL, 'cool', _FLAT, ('carpet', 'floor_tile'), _LIT, 2,
+        (3.4, 7.0), _TALL, 'cool', _FLAT, ('carpet', 'floor_tile'), _LIT, 2,
         'table:2-3 chair:3-6 low_shelf:0-2 partition:0-1'),
     'kitchen': Recipe(
-        (2.6, 4.2), _STD, 'lively', ('paint', 'wall_tile'),
+        (2.6, 6.7), _STD, 'lively', ('paint', 'wall_tile'),
         ('floor_tile', 'planks'), _MID, 1,
         'counter:1-2 fridge:1-1 table:0-1 chair:0-2 cabinet:0-1'),
     'home_office': Recipe(
-        (2.6, 4.0), _STD, 'cool', _HOME, _SOFT, _MID, 1,
+        (2.6, 6.4), _STD, 'cool', _HOME, _SOFT, _MID, 1,
         'desk:1-2 chair:1-2 shelf:0-1 cabinet:0-1 printer:0-1 cartons:0-1'),
     'bedroom': Recipe(
-        (3.0, 4.8), _STD, 'warm', _HOME, _SOFT, _DIM, 2,
+        (3.0, 7.0), _STD, 'warm', _HOME, _SOFT, _DIM, 2,
         'bed:1-1 night_stand:1-2 cabinet:1-2 rug:0-1 armchair:0-1 '
         'television:0-1'),
     'dinette': Recipe(
-        (2.5, 3.6), _LOW, 'lively', _HOME, ('floor_tile', 'planks'), _MID, 1,
+        (2.5, 5.8), _LOW, 'lively', _HOME, ('floor_tile', 'planks'), _MID, 1,
         'table:1-1 chair:2-4 cabinet:0-1 plant:0-1 stool:0-1'),
     'playroom': Recipe(
-        (3.0, 4.6), _STD, 'lively', _HOME, _SOFT, _LIT, 1,
+        (3.0, 7.0), _STD, 'lively', _HOME, _SOFT, _LIT, 1,
         'toys:2-4 rug:1-1 low_shelf:0-1 coffee_table:0-1 sofa:0-1 '
         'cartons:0-1'),
     'indoor_balcony': Recipe(
-        (2.4, 4.2), _TALL, 'warm', ('brick', 'paint'),
+        (2.4, 6.7), _TALL, 'warm', ('brick', 'paint'),
         ('floor_tile', 'planks'), _LIT, 3,
         'railing:1-2 plant:1-3 chair:1-2 coffee_table:0-1'),
     'laundry_room': Recipe(
-        (2.0, 3.2), _LOW, 'white', ('paint', 'wall_tile'), _HARD, _MID, 1,
+        (2.0, 5.1), _LOW, 'white', ('paint', 'wall_tile'), _HARD, _MID, 1,
         'washer:1-2 cabinet:0-1 rack:0-1 cartons:1-2'),
     'basement': Recipe(
-        (3.8, 6.2), _LOW, 'drab', ('brick', 'paint'),
+        (3.8, 7.0), _LOW, 'drab', ('brick', 'paint'),
         ('concrete', 'carpet'), _DIM, 0,
         'pillar:1-2 cartons:1-3 rack:1-1 sofa:0-1 washer:0-1 bench:0-1'),
     'excercise_room': Recipe(
-        (3.4, 5.4), _STD, 'cool', _FLAT, ('carpet', 'planks'), _LIT, 1,
+        (3.4, 7.0), _STD, 'cool', _FLAT, ('carpet', 'planks'), _LIT, 1,
         'treadmill:1-2 bench:1-2 rack:0-1 toys:0-1 stool:0-1'),
     'foyer': Recipe(
-        (2.8, 4.8), _TALL, 'warm', _HOME, ('floor_tile', 'planks'), _MID, 1,
+        (2.8, 7.0), _TALL, 'warm', _HOME, ('floor_tile', 'planks'), _MID, 1,
         'rug:1-1 cabinet:1-1 plant:1-2 chair:0-1 floor_lamp:0-1 pillar:0-1'),
     'home_storage': Recipe(
-        (2.1, 3.4), _LOW, 'drab', _FLAT, ('concrete', 'planks'), _DIM, 0,
+        (2.1, 5.4), _LOW, 'drab', _FLAT, ('concrete', 'planks'), _DIM, 0,
         'rack:1-3 cartons:2-4 cabinet:0-1'),
     'cafe': Recipe(
-        (4.4, 6.6), _TALL, 'warm', ('brick', 'paint'),
+        (4.4, 7.0), _TALL, 'warm', ('brick', 'paint'),
         ('planks', 'floor_tile'), _MID, 2,
         'table:3-4 chair:4-8 reception:1-1 plant:0-1 stool:1-3'),
     'furniture_store': Recipe(
-        (5.2, 6.8), _TALL, 'white', _FLAT, ('carpet', 'concrete'), _LIT, 0,
+        (5.2, 7.0), _TALL, 'white', _FLAT, ('carpet', 'concrete'), _LIT, 0,
         'sofa:1-2 armchair:1-2 bed:1-1 table:1-2 chair:1-3 shelf:0-1 '
         'floor_lamp:1-2 rug:0-2'),
     'office_kitchen': Recipe(
-        (2.8, 4.4), _TALL, 'white', _FLAT, ('floor_tile',), _LIT, 1,
+        (2.8, 7.0), _TALL, 'white', _FLAT, ('floor_tile',), _LIT, 1,
         'counter:1-2 fridge:1-1 table:0-1 chair:1-3 cartons:0-1'),
     'student_lounge': Recipe(
-        (4.4, 6.6), _TALL, 'lively', _FLAT, ('carpet', 'floor_tile'), _MID, 2,
+        (4.4, 7.0), _TALL, 'lively', _FLAT, ('carpet', 'floor_tile'), _MID, 2,
         'sofa:1-2 armchair:1-3 coffee_table:1-2 table:1-1 chair:1-3 '
         'television:0-1 plant:0-1'),
     'dining_room': Recipe(
-        (3.2, 5.0), _STD, 'warm', _HOME, ('planks',), _DIM, 2,
+        (3.2, 7.0), _STD, 'warm', _HOME, ('planks',), _DIM, 2,
         'rug:0-1 conference:1-1 chair:4-6 cabinet:1-1 plant:0-1'),
     'reception_room': Recipe(
-        (3.8, 6.0), _TALL, 'white', _FLAT, ('floor_tile', 'carpet'), _LIT, 1,
+        (3.8, 7.0), _TALL, 'white', _FLAT, ('floor_tile', 'carpet'), _LIT, 1,
         'reception:1-1 sofa:1-1 armchair:1-2 coffee_table:0-1 plant:1-2'),
     'computer_lab': Recipe(
-        (4.6, 6.8), _STD, 'cool', _FLAT, ('carpet', 'floor_tile'), _LIT, 1,
+        (4.6, 7.0), _STD, 'cool', _FLAT, ('carpet', 'floor_tile'), _LIT, 1,
         'desk:3-6 chair:3-6 partition:0-2 printer:0-1'),
     'classroom': Recipe(
         (5.0, 7.0), _TALL, 'cool', _FLAT, ('floor_tile', 'carpet'), _LIT, 3,
         'table:3-6 chair:4-9 desk:0-1 cabinet:0-1'),
     'office': Recipe(
-        (3.0, 5.0), _STD, 'white', _FLAT, ('carpet',), _LIT, 1,
+        (3.0, 7.0), _STD, 'white', _FLAT, ('carpet',), _LIT, 1,
         'desk:1-3 chair:1-3 cabinet:1-2 shelf:0-1 partition:0-2 plant:0-1'),
     'bookstore': Recipe(
-        (4.2, 6.6), _TALL, 'warm', _FLAT, _SOFT, _MID, 0,
+        (4.2, 7.0), _TALL, 'warm', _FLAT, _SOFT, _MID, 0,
         'shelf:2-4 low_shelf:1-3 table:0-1 chair:0-1 stool:0-1'),
 }  # fmt: skip

@@ -3,6 +3,8 @@ from .prediction_hooks import ComparisonSheetHook, SavePredictionsHook
 from .progress_bar_hook import ProgressBarHook
 
 __all__ = [
-    'ComparisonSheetHook', 'ParameterTableHook', 'ProgressBarHook',
-    'SavePredictionsHook'
+    'ComparisonSheetHook',
+    'ParameterTableHook',
+    'ProgressBarHook',
+    'SavePredictionsHook',
 ]

@@ -2,8 +2,8 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmseg.registry import HOOKS
 from mmengine.runner import Runner
+from mmseg.registry import HOOKS
 
 from llm_mde_mm.models.adapters import trainable_table
 
@@ -24,5 +24,6 @@ class ParameterTableHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        runner.logger.info('parameters:\n' + trainable_table(
-            model, self.depth))
+        runner.logger.info(
+            'parameters:\n' + trainable_table(model, self.depth)
+        )

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmseg.registry import HOOKS
 from mmengine.runner import Runner
+from mmseg.registry import HOOKS
 
 from llm_mde_mm.utils.depth_io import write_depth_png
 from llm_mde_mm.visualization import SheetRow, comparison_sheet
@@ -29,10 +29,9 @@ class ComparisonSheetHook(Hook):
 
     priority = 'LOW'
 
-    def __init__(self,
-                 out_dir: str,
-                 num_pictures: int = 6,
-                 title: str = '') -> None:
+    def __init__(
+        self, out_dir: str, num_pictures: int = 6, title: str = ''
+    ) -> None:
         self.path = Path(out_dir) / 'comparison.png'
         self.num_pictures = num_pictures
         self.title = title
@@ -47,23 +46,26 @@ class ComparisonSheetHook(Hook):
         count = min(self.num_pictures, total)
         self._chosen = {i * total // count for i in range(count)}
 
-    def after_test_iter(self,
-                        runner: Runner,
-                        batch_idx: int,
-                        data_batch: Any = None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Keep the chosen pictures of a batch."""
         if not is_main_process():
             return
         for picture, sample in zip(
-                data_batch['inputs'], outputs or (), strict=True):
+            data_batch['inputs'], outputs or (), strict=True
+        ):
             if self._seen in self._chosen and 'gt_depth_map' in sample:
                 self._rows.append(_row(picture, sample))
             self._seen += 1
 
-    def after_test_epoch(self,
-                         runner: Runner,
-                         metrics: dict | None = None) -> None:
+    def after_test_epoch(
+        self, runner: Runner, metrics: dict | None = None
+    ) -> None:
         """Write the sheet and name it."""
         if self._rows:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,11 +77,15 @@ def _row(picture: Any, sample: Any) -> SheetRow:
     gt = sample.gt_depth_map.data[0].cpu().numpy()
     pred = sample.pred_depth_map.data[0].float().cpu().numpy()
     bgr = picture.permute(1, 2, 0).cpu().numpy()
-    rgb = cv2.resize(bgr, gt.shape[::-1],
-                     interpolation=cv2.INTER_LINEAR)[..., ::-1]
+    rgb = cv2.resize(bgr, gt.shape[::-1], interpolation=cv2.INTER_LINEAR)[
+        ..., ::-1
+    ]
     return SheetRow(
-        np.ascontiguousarray(rgb), gt, pred,
-        Path(sample.metainfo['img_path']).stem)
+        np.ascontiguousarray(rgb),
+        gt,
+        pred,
+        Path(sample.metainfo['img_path']).stem,
+    )
 
 
 @HOOKS.register_module()
@@ -100,14 +106,17 @@ class SavePredictionsHook(Hook):
         """Make the folder."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
 
-    def after_test_iter(self,
-                        runner: Runner,
-                        batch_idx: int,
-                        data_batch: Any = None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Write the predictions of a batch."""
         for sample in outputs or ():
             stem = Path(sample.metainfo['img_path']).stem
             write_depth_png(
                 self.out_dir / f'{stem}.png',
-                sample.pred_depth_map.data[0].float().cpu().numpy())
+                sample.pred_depth_map.data[0].float().cpu().numpy(),
+            )

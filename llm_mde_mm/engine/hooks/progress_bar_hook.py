@@ -7,13 +7,15 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmseg.registry import HOOKS
 from mmengine.runner import Runner
+from mmseg.registry import HOOKS
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-_FORMAT = ('{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}'
-           '{postfix} [{elapsed} < {remaining}]')
+_FORMAT = (
+    '{desc} {percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}'
+    '{postfix} [{elapsed} < {remaining}]'
+)
 
 
 @HOOKS.register_module()
@@ -34,8 +36,7 @@ class ProgressBarHook(Hook):
         self._bar: Any = None
         self._stack = ExitStack()
 
-    def _open(self, runner: Runner, total: int, start: int,
-              text: str) -> None:
+    def _open(self, runner: Runner, total: int, start: int, text: str) -> None:
         self._close()
         if not is_main_process():
             return
@@ -48,7 +49,8 @@ class ProgressBarHook(Hook):
             dynamic_ncols=is_terminal,
             ncols=None if is_terminal else 100,
             mininterval=0.2 if is_terminal else self.interval_s,
-            ascii=not is_terminal)
+            ascii=not is_terminal,
+        )
         self._stack = ExitStack()
         self._stack.enter_context(logging_redirect_tqdm([runner.logger]))
 
@@ -62,20 +64,23 @@ class ProgressBarHook(Hook):
         """Open the bar over all steps of the training."""
         self._open(runner, runner.max_iters, runner.iter, 'train')
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Show the step's loss and learning rate."""
         if self._bar is None:
             return
         rate = runner.optim_wrapper.get_lr()['lr'][0]
         shown = {'lr': f'{rate:.1e}'}
         if outputs and 'loss' in outputs:
-            shown = {'loss': f'{float(outputs["loss"]):.3f}', **shown}
+            shown = {'loss': f'{outputs["loss"].item():.3f}', **shown}
         self._bar.set_description_str(
-            f'epoch {runner.epoch + 1}/{runner.max_epochs}', refresh=False)
+            f'epoch {runner.epoch + 1}/{runner.max_epochs}', refresh=False
+        )
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
@@ -87,11 +92,13 @@ class ProgressBarHook(Hook):
         """Open a bar over the batches of the test."""
         self._open(runner, len(runner.test_dataloader), 0, 'test')
 
-    def after_test_iter(self,
-                        runner: Runner,
-                        batch_idx: int,
-                        data_batch: Any = None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Advance the bar of the test."""
         if self._bar is not None:
             self._bar.update()

@@ -30,27 +30,40 @@ class LLMDepthBackbone(BaseModule):
             positions.
     """
 
-    def __init__(self, vision: dict, language: dict, prototypes: dict,
-                 reprogramming: dict, prompt: dict) -> None:
+    def __init__(
+        self,
+        vision: dict,
+        language: dict,
+        prototypes: dict,
+        reprogramming: dict,
+        prompt: dict,
+    ) -> None:
         super().__init__()
         self.vision = MODELS.build(vision)
         self.language = MODELS.build(language)
         vocab_size, width = self.language.word_embeddings.shape
         self.prototypes = MODELS.build(
-            prototypes, default_args=dict(vocab_size=vocab_size))
+            prototypes, default_args=dict(vocab_size=vocab_size)
+        )
         self.reprogramming = MODELS.build(
             reprogramming,
             default_args=dict(
-                vision_dims=self.vision.embed_dims, embed_dims=width))
+                vision_dims=self.vision.embed_dims, embed_dims=width
+            ),
+        )
         self.prompt = MODELS.build(
-            prompt, default_args=dict(tokenizer=self.language.tokenizer))
+            prompt, default_args=dict(tokenizer=self.language.tokenizer)
+        )
         self.embed_dims = width
         self._check_positions()
         self.reprogramming.match_scale(self.language.word_embeddings)
-        for name, value in (('mean', self.vision.mean),
-                            ('std', self.vision.std)):
+        for name, value in (
+            ('mean', self.vision.mean),
+            ('std', self.vision.std),
+        ):
             self.register_buffer(
-                name, torch.tensor(value).view(1, 3, 1, 1) * 255, False)
+                name, torch.tensor(value).view(1, 3, 1, 1) * 255, False
+            )
         self._cache: tuple | None = None
 
     def _check_positions(self) -> None:
@@ -62,7 +75,8 @@ class LLMDepthBackbone(BaseModule):
                 f'{self.prompt.length} prompt tokens and {height} x {width} '
                 f'patches make {length} tokens; the language model has '
                 f'{limit} positions. Lower backbone.vision.img_size or '
-                'shorten the prompt')
+                'shorten the prompt'
+            )
 
     def picture(self, inputs: Tensor) -> Tensor:
         """The picture before normalisation, whole numbers 0 to 255.
@@ -81,21 +95,27 @@ class LLMDepthBackbone(BaseModule):
         if self.training or torch.is_grad_enabled():
             self._cache = None
             return self._compute_keys_values()
-        sources = (*self.prototypes.parameters(),
-                   *self.reprogramming.parameters(),
-                   self.language.word_embeddings)
-        state = (tuple((p.data_ptr(), p._version, p.dtype) for p in sources),
-                 torch.is_autocast_enabled(sources[0].device.type))
+        sources = (
+            *self.prototypes.parameters(),
+            *self.reprogramming.parameters(),
+            self.language.word_embeddings,
+        )
+        state = (
+            tuple((p.data_ptr(), p._version, p.dtype) for p in sources),
+            torch.is_autocast_enabled(sources[0].device.type),
+        )
         if self._cache is None or self._cache[0] != state:
             self._cache = (state, self._compute_keys_values())
         return self._cache[1]
 
     def _compute_keys_values(self) -> tuple[Tensor, Tensor]:
         return self.reprogramming.keys_values(
-            self.prototypes(self.language.word_embeddings))
+            self.prototypes(self.language.word_embeddings)
+        )
 
-    def forward(self, inputs: Tensor,
-                valid: Tensor | None = None) -> LLMFeatures:
+    def forward(
+        self, inputs: Tensor, valid: Tensor | None = None
+    ) -> LLMFeatures:
         """Run the four parts.
 
         Args:
@@ -106,17 +126,21 @@ class LLMDepthBackbone(BaseModule):
         Returns:
             LLMFeatures: Patch map ``(B, D, h, w)`` and prompt states.
         """
-        patches = self.reprogramming(
-            self.vision(inputs), self.keys_values())
+        vision = self.vision(inputs)
+        patches = self.reprogramming(vision, self.keys_values())
         ids, mask = self.prompt(self.picture(inputs), valid)
         tokens = torch.cat(
-            [self.language.embed(ids).to(patches.dtype), patches], 1)
+            [self.language.embed(ids).to(patches.dtype), patches], 1
+        )
         seen = None
         if self.prompt.is_padded:
             seen = torch.cat([mask, mask.new_ones(patches.shape[:2])], 1)
         states = self.language(tokens, seen)
         prompt_states, patch_states = states.split(
-            [ids.shape[1], patches.shape[1]], 1)
-        patch_map = patch_states.transpose(1, 2).unflatten(
-            2, self.vision.grid_size)
-        return LLMFeatures(patch_map, prompt_states, mask)
+            [ids.shape[1], patches.shape[1]], 1
+        )
+        patch_map, vision_map = (
+            t.transpose(1, 2).unflatten(2, self.vision.grid_size)
+            for t in (patch_states, vision)
+        )
+        return LLMFeatures(patch_map, prompt_states, mask, vision_map)

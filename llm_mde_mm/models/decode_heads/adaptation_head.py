@@ -23,8 +23,9 @@ class UpBlock(BaseModule):
         norm_cfg (dict): MMCV's config of the norm layer.
     """
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 norm_cfg: dict) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, norm_cfg: dict
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm1 = build_norm_layer(norm_cfg, out_channels)[1]
@@ -38,8 +39,10 @@ class UpBlock(BaseModule):
         short = self.shortcut(x)
         x, short = (
             F.interpolate(
-                t, scale_factor=2, mode='bilinear', align_corners=False)
-            for t in (x, short))
+                t, scale_factor=2, mode='bilinear', align_corners=False
+            )
+            for t in (x, short)
+        )
         x = F.elu(self.norm1(self.conv1(x)))
         return F.elu(self.norm2(self.conv2(x)) + short)
 
@@ -63,25 +66,34 @@ class AdaptationHead(BaseDepthHead):
         ConfigError: If the initial depth is outside the range.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: Sequence[int] = (256, 128, 64),
-                 norm_cfg: dict | None = None,
-                 initial_depth: float = 2.5,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: Sequence[int] = (256, 128, 64),
+        norm_cfg: dict | None = None,
+        initial_depth: float = 2.5,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         norm_cfg = norm_cfg or dict(type='GN', num_groups=8)
         self.linear = nn.Conv2d(in_channels, channels[0], 1)
         widths = [channels[0], *channels]
-        self.blocks = nn.Sequential(*(
-            UpBlock(a, b, norm_cfg)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)))
+        self.blocks = nn.Sequential(
+            *(
+                UpBlock(a, b, norm_cfg)
+                for a, b in zip(widths[:-1], widths[1:], strict=True)
+            )
+        )
         self.out = nn.Conv2d(channels[-1], 1, 3, padding=1)
+        assert self.out.bias is not None
         share = (initial_depth - self.min_depth) / (
-            self.max_depth - self.min_depth)
+            self.max_depth - self.min_depth
+        )
         if not 0 < share < 1:
-            raise ConfigError(f'initial_depth {initial_depth} m lies outside '
-                              f'{self.min_depth} to {self.max_depth} m')
+            raise ConfigError(
+                f'initial_depth {initial_depth} m lies outside '
+                f'{self.min_depth} to {self.max_depth} m'
+            )
         nn.init.normal_(self.out.weight, std=1e-2)
         nn.init.constant_(self.out.bias, math.log(share / (1 - share)))
 

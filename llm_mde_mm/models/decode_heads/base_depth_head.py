@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -37,21 +38,26 @@ class BaseDepthHead(BaseModule):
     num_classes = 1
     out_channels = 1
 
-    def __init__(self,
-                 loss_decode: Sequence[dict],
-                 min_depth: float = 1e-3,
-                 max_depth: float = 10.0,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        loss_decode: Sequence[dict],
+        min_depth: float = 1e-3,
+        max_depth: float = 10.0,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if not 0 <= min_depth < max_depth:
-            raise ConfigError(f'min_depth {min_depth} and max_depth '
-                              f'{max_depth} make no range in metres')
+            raise ConfigError(
+                f'min_depth {min_depth} and max_depth '
+                f'{max_depth} make no range in metres'
+            )
         self.min_depth, self.max_depth = min_depth, max_depth
-        self.losses = nn.ModuleList(MODELS.build(c) for c in loss_decode)
+        self.losses: Any = nn.ModuleList(MODELS.build(c) for c in loss_decode)
         names = [loss.loss_name for loss in self.losses]
         if len(set(names)) < len(names):
-            raise ConfigError(f'loss_decode has names {names}: give each '
-                              'its own loss_name')
+            raise ConfigError(
+                f'loss_decode has names {names}: give each its own loss_name'
+            )
 
     @abstractmethod
     def logits(self, features: Tensor) -> Tensor:
@@ -62,8 +68,12 @@ class BaseDepthHead(BaseModule):
         share = torch.sigmoid(self.logits(features).float())
         return self.min_depth + (self.max_depth - self.min_depth) * share
 
-    def loss(self, features: Tensor, data_samples: SampleList,
-             train_cfg: dict | None) -> dict[str, Tensor]:
+    def loss(
+        self,
+        features: Tensor,
+        data_samples: SampleList,
+        train_cfg: dict | None,
+    ) -> dict[str, Tensor]:
         """Losses at the ground truth's size.
 
         Args:
@@ -75,13 +85,15 @@ class BaseDepthHead(BaseModule):
             dict[str, Tensor]: One scalar a loss, by its name.
         """
         target = torch.stack(
-            [sample.gt_depth_map.data for sample in data_samples])
+            [sample.gt_depth_map.data for sample in data_samples]
+        )
         depth = resize_depth(self(features), target.shape[-2:])
         return {loss.loss_name: loss(depth, target) for loss in self.losses}
 
     @torch.no_grad()
-    def picture_loss(self, depth: Tensor,
-                     target: Tensor) -> dict[str, float] | None:
+    def picture_loss(
+        self, depth: Tensor, target: Tensor
+    ) -> dict[str, float] | None:
         """The same losses of one picture, for validation.
 
         Args:
@@ -99,8 +111,12 @@ class BaseDepthHead(BaseModule):
             values[loss.loss_name] = float(value)
         return values
 
-    def predict(self, features: Tensor, batch_img_metas: list[dict],
-                test_cfg: dict | None) -> Tensor:
+    def predict(
+        self,
+        features: Tensor,
+        batch_img_metas: list[dict],
+        test_cfg: dict | None,
+    ) -> Tensor:
         """Depth ``(B, 1, H, W)`` in metres at the network's input size."""
         meta = batch_img_metas[0]
         size = meta.get('pad_shape') or meta['img_shape']

@@ -23,12 +23,14 @@ class DepthPreprocessor(SegDataPreProcessor):
         test_cfg (dict | None): ``size`` or ``size_divisor`` in testing.
     """
 
-    def __init__(self,
-                 model_name: str,
-                 weights: str | None = None,
-                 size: tuple[int, int] | None = None,
-                 size_divisor: int | None = None,
-                 test_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        weights: str | None = None,
+        size: tuple[int, int] | None = None,
+        size_divisor: int | None = None,
+        test_cfg: dict | None = None,
+    ) -> None:
         source = find_timm_source(model_name, weights)
         if size is None and size_divisor is None:
             # Pictures of one size need no padding; mmseg demands a word.
@@ -41,4 +43,5 @@ class DepthPreprocessor(SegDataPreProcessor):
             pad_val=0,
             seg_pad_val=0,
             bgr_to_rgb=True,
-            test_cfg=test_cfg)
+            test_cfg=test_cfg,
+        )

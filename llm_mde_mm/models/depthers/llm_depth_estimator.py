@@ -29,7 +29,8 @@ class LLMDepthEstimator(DepthEstimator):
 
     def __init__(self, **kwargs) -> None:
         kwargs['test_cfg'] = ConfigDict(
-            kwargs.get('test_cfg') or dict(mode='whole'))
+            kwargs.get('test_cfg') or dict(mode='whole')
+        )
         neck = kwargs.pop('neck', None)
         super().__init__(**kwargs)
         if neck is not None:
@@ -38,8 +39,10 @@ class LLMDepthEstimator(DepthEstimator):
             self.neck = MODELS.build(neck)
         mode = self.test_cfg.get('mode', 'whole')
         if mode != 'whole':
-            raise ConfigError(f"test_cfg.mode is {mode!r}: only 'whole' "
-                              'pictures can be described by a prompt')
+            raise ConfigError(
+                f"test_cfg.mode is {mode!r}: only 'whole' "
+                'pictures can be described by a prompt'
+            )
         self._check_normalisation()
 
     def _check_normalisation(self) -> None:
@@ -49,25 +52,29 @@ class LLMDepthEstimator(DepthEstimator):
             ours = getattr(self.data_preprocessor, name, None)
             theirs = 255 * torch.tensor(getattr(self.backbone.vision, name))
             if ours is None or not torch.allclose(
-                    ours.flatten().cpu(), theirs, atol=1e-3):
+                ours.flatten().cpu(), theirs, atol=1e-3
+            ):
                 shown = None if ours is None else ours.flatten().tolist()
                 raise ConfigError(
                     f'data_preprocessor.{name} is {shown}, but '
                     f'{self.backbone.vision.model_name} was trained with '
                     f'{theirs.tolist()}: give DepthPreprocessor the model_name'
-                    ' and weights of backbone.vision')
+                    ' and weights of backbone.vision'
+                )
 
-    def extract_feat(self,
-                     inputs: Tensor,
-                     batch_img_metas: list[dict] | None = None) -> Tensor:
+    def extract_feat(
+        self, inputs: Tensor, batch_img_metas: list[dict] | None = None
+    ) -> Tensor:
         """Feature map of normalised pictures ``(B, 3, H, W)``."""
         features = self.backbone(
-            inputs, self._valid_pixels(inputs, batch_img_metas))
+            inputs, self._valid_pixels(inputs, batch_img_metas)
+        )
         return self.neck(features) if self.with_neck else features
 
     @staticmethod
-    def _valid_pixels(inputs: Tensor,
-                      metas: list[dict] | None) -> Tensor | None:
+    def _valid_pixels(
+        inputs: Tensor, metas: list[dict] | None
+    ) -> Tensor | None:
         """``(B, H, W)`` bool, False on padding; None where there is none."""
         height, width = inputs.shape[-2:]
         pads = [
@@ -77,18 +84,20 @@ class LLMDepthEstimator(DepthEstimator):
         if not any(any(pad) for pad in pads):
             return None
         valid = torch.zeros(
-            len(pads), height, width, dtype=torch.bool, device=inputs.device)
+            len(pads), height, width, dtype=torch.bool, device=inputs.device
+        )
         for row, (left, right, top, bottom) in zip(valid, pads, strict=True):
-            row[top:height - bottom, left:width - right] = True
+            row[top : height - bottom, left : width - right] = True
         return valid
 
-    def _forward(self,
-                 inputs: Tensor,
-                 data_samples: OptSampleList = None) -> Tensor:
+    def _forward(
+        self, inputs: Tensor, data_samples: OptSampleList = None
+    ) -> Tensor:
         """Depth ``(B, 1, H, W)`` in metres at the size of ``inputs``."""
         meta = dict(img_shape=tuple(inputs.shape[-2:]))
         return self.decode_head.predict(
-            self.extract_feat(inputs), [meta], self.test_cfg)
+            self.extract_feat(inputs), [meta], self.test_cfg
+        )
 
     def val_step(self, data: dict) -> SampleList:
         """Predict, and score each picture with the training losses.
@@ -101,7 +110,11 @@ class LLMDepthEstimator(DepthEstimator):
         for sample in samples:
             if 'gt_depth_map' in sample:
                 sample.set_metainfo(
-                    dict(val_loss=self.decode_head.picture_loss(
-                        sample.pred_depth_map.data,
-                        sample.gt_depth_map.data)))
+                    dict(
+                        val_loss=self.decode_head.picture_loss(
+                            sample.pred_depth_map.data,
+                            sample.gt_depth_map.data,
+                        )
+                    )
+                )
         return samples

@@ -1,5 +1,4 @@
-"""Language model: any Hugging Face encoder or decoder that takes embeddings.
-"""
+"""Language model: any Hugging Face text model that takes embeddings."""
 
 import inspect
 from collections.abc import Mapping
@@ -47,14 +46,16 @@ class HFLanguageModel(BaseModule):
         WeightsError: If weights or tokeniser cannot be loaded.
     """
 
-    def __init__(self,
-                 weights: str | None = None,
-                 config: Mapping | None = None,
-                 tokenizer: str | None = None,
-                 num_layers: int | None = None,
-                 dropout: float | None = None,
-                 finetune: str = 'lora',
-                 lora: Mapping | None = None) -> None:
+    def __init__(
+        self,
+        weights: str | None = None,
+        config: Mapping | None = None,
+        tokenizer: str | None = None,
+        num_layers: int | None = None,
+        dropout: float | None = None,
+        finetune: str = 'lora',
+        lora: Mapping | None = None,
+    ) -> None:
         super().__init__()
         random = weights in (None, 'random')
         if tokenizer is None and not random:
@@ -104,7 +105,8 @@ class HFLanguageModel(BaseModule):
         inputs = dict(inputs_embeds=embeddings)
         if mask is not None:
             inputs['attention_mask'] = self._additive_mask(
-                mask, embeddings.dtype)
+                mask, embeddings.dtype
+            )
             positions = mask.long().cumsum(1).sub(1).clamp(min=0)
             inputs['position_ids'] = positions + self._position_offset
         if self.is_causal:
@@ -112,13 +114,19 @@ class HFLanguageModel(BaseModule):
         return self.model(**inputs).last_hidden_state
 
     def _additive_mask(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """``(B, 1, L, L)`` scores to add; transformers does not read a 4-D
-        mask on the host, as it does a 2-D one."""
+        """Scores ``(B, 1, L, L)`` to add to the attention's.
+
+        transformers reads a 2-D mask on the host, a 4-D one it does not.
+        """
         length = mask.shape[1]
         visible = mask[:, None, None, :].expand(-1, 1, length, -1)
         if self.is_causal:
-            visible = visible & torch.ones(
-                length, length, dtype=torch.bool, device=mask.device).tril()
+            visible = (
+                visible
+                & torch.ones(
+                    length, length, dtype=torch.bool, device=mask.device
+                ).tril()
+            )
         # A padded row sees itself, so that no softmax is over nothing.
         eye = torch.eye(length, dtype=torch.bool, device=mask.device)
         zeros = torch.zeros((), dtype=dtype, device=mask.device)
@@ -136,18 +144,28 @@ def _overrides(num_layers: int | None, dropout: float | None) -> dict:
             raise ConfigError(f'dropout is {dropout}: give 0 <= p < 1')
         # The names that BERT's and GPT-2's families give their dropout.
         settings.update(
-            dict.fromkeys(('hidden_dropout_prob',
-                           'attention_probs_dropout_prob', 'attn_pdrop',
-                           'attention_dropout', 'embd_pdrop', 'resid_pdrop'),
-                          dropout))
+            dict.fromkeys(
+                (
+                    'hidden_dropout_prob',
+                    'attention_probs_dropout_prob',
+                    'attn_pdrop',
+                    'attention_dropout',
+                    'embd_pdrop',
+                    'resid_pdrop',
+                ),
+                dropout,
+            )
+        )
     return settings
 
 
 def _check_text_model(model: nn.Module) -> None:
     accepted = inspect.signature(model.forward).parameters
     if 'inputs_embeds' not in accepted:
-        raise ConfigError(f'{type(model).__name__} takes no inputs_embeds: '
-                          'choose a text encoder or decoder')
+        raise ConfigError(
+            f'{type(model).__name__} takes no inputs_embeds: '
+            'choose a text encoder or decoder'
+        )
 
 
 def _is_causal(model: nn.Module) -> bool:
@@ -163,7 +181,10 @@ def _is_causal(model: nn.Module) -> bool:
 def _position_offset(model: nn.Module) -> int:
     """RoBERTa and MPNet count positions from behind their padding index."""
     for name, module in model.named_modules():
-        if name.endswith('position_embeddings') and isinstance(
-                module, nn.Embedding) and module.padding_idx is not None:
+        if (
+            name.endswith('position_embeddings')
+            and isinstance(module, nn.Embedding)
+            and module.padding_idx is not None
+        ):
             return module.padding_idx + 1
     return 0

@@ -18,7 +18,8 @@ def _offline_hint(what: str, error: Exception) -> WeightsError:
     return WeightsError(
         f'{what} could not be loaded ({type(error).__name__}: '
         f'{str(error).splitlines()[0][:200]}). Without a network set '
-        'LLM_WEIGHTS to a local folder made by save_pretrained')
+        'LLM_WEIGHTS to a local folder made by save_pretrained'
+    )
 
 
 def load_tokenizer(source: str | None) -> Any:
@@ -47,7 +48,8 @@ def _existing(source: str) -> str:
     if source.startswith(('/', '.', '~')) or source.count('/') > 1:
         raise WeightsError(
             f'{source} does not exist. Give a local folder or a hub name '
-            'through LLM_WEIGHTS or backbone.language.weights')
+            'through LLM_WEIGHTS or backbone.language.weights'
+        )
     return source
 
 
@@ -62,15 +64,17 @@ def _hf_config(source: str | None, config: Mapping | None) -> Any:
     if model_type is None:
         raise ConfigError(
             'a language model without weights needs '
-            "config=dict(model_type='bert', hidden_size=..., ...)")
+            "config=dict(model_type='bert', hidden_size=..., ...)"
+        )
     try:
         return AutoConfig.for_model(model_type, **settings)
     except ValueError as error:
         raise ConfigError(f'config.model_type: {error}') from error
 
 
-def load_language_model(weights: str | None, config: Mapping | None,
-                        overrides: Mapping) -> Any:
+def load_language_model(
+    weights: str | None, config: Mapping | None, overrides: Mapping
+) -> Any:
     """Create a Hugging Face text model, pretrained or random.
 
     Args:
@@ -99,8 +103,8 @@ def load_language_model(weights: str | None, config: Mapping | None,
     hf_logging.disable_progress_bar()
     try:
         model, report = AutoModel.from_pretrained(
-            source, config=hf_config, dtype='float32',
-            output_loading_info=True)
+            source, config=hf_config, dtype='float32', output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise _offline_hint(source, error) from error
     finally:
@@ -110,5 +114,6 @@ def load_language_model(weights: str | None, config: Mapping | None,
     if missing:
         raise WeightsError(
             f'{source} lacks {len(missing)} parameters of '
-            f'{type(model).__name__}, the first of them {missing[:3]}')
+            f'{type(model).__name__}, the first of them {missing[:3]}'
+        )
     return model.train()

@@ -18,23 +18,28 @@ class DepthLoss(nn.Module):
             those keys.
     """
 
-    def __init__(self, loss_weight: float, max_depth: float | None,
-                 loss_name: str) -> None:
+    def __init__(
+        self, loss_weight: float, max_depth: float | None, loss_name: str
+    ) -> None:
         super().__init__()
         if not loss_name.startswith('loss'):
-            raise ValueError(f"loss_name is {loss_name!r}: it must begin "
-                             "with 'loss', or MMEngine leaves it out")
+            raise ValueError(
+                f'loss_name is {loss_name!r}: it must begin '
+                "with 'loss', or MMEngine leaves it out"
+            )
         self.loss_weight = loss_weight
         self.max_depth = max_depth
         self.loss_name = loss_name
 
     @abstractmethod
-    def compute(self, prediction: Tensor, target: Tensor,
-                valid: Tensor) -> Tensor:
+    def compute(
+        self, prediction: Tensor, target: Tensor, valid: Tensor
+    ) -> Tensor:
         """``(B,)`` values of ``(B, H, W)`` maps; unweighted."""
 
-    def per_picture(self, prediction: Tensor,
-                    target: Tensor) -> tuple[Tensor, Tensor]:
+    def per_picture(
+        self, prediction: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Weighted loss of each picture.
 
         Args:

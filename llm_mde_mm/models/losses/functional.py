@@ -5,6 +5,8 @@ returns ``(B,)`` values that are finite, with finite gradients, for any finite
 prediction; a picture without a valid pixel gives 0.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,8 +28,9 @@ def _masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     return torch.where(valid, values, 0.0).flatten(1).sum(1) / count
 
 
-def scale_and_shift(prediction: Tensor, target: Tensor,
-                    valid: Tensor) -> tuple[Tensor, Tensor]:
+def scale_and_shift(
+    prediction: Tensor, target: Tensor, valid: Tensor
+) -> tuple[Tensor, Tensor]:
     """Least-squares ``(s, t)`` with ``s * prediction + t`` near ``target``.
 
     MiDaS (arXiv 1907.01341), eq. 4, with s clamped at 0: an inverted map then
@@ -49,11 +52,13 @@ def scale_and_shift(prediction: Tensor, target: Tensor,
     return scale, mean_t - scale * mean_p
 
 
-def ssi_loss(prediction: Tensor,
-             target: Tensor,
-             valid: Tensor,
-             gradient_weight: float = 0.0,
-             num_scales: int = 4) -> Tensor:
+def ssi_loss(
+    prediction: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    gradient_weight: float = 0.0,
+    num_scales: int = 4,
+) -> Tensor:
     """Scale- and shift-invariant loss of MiDaS (arXiv 1907.01341, eq. 5, 11).
 
     ``1 / (2 M) sum (s p + t - d)^2`` over the M valid pixels, (s, t) in closed
@@ -73,17 +78,20 @@ def ssi_loss(prediction: Tensor,
     prediction, target = prediction.float(), target.float()
     target = torch.where(valid, target, 0.0)
     scale, shift = scale_and_shift(prediction, target, valid)
-    residual = (scale.view(-1, 1, 1) * prediction + shift.view(-1, 1, 1)
-                - target)
+    residual = (
+        scale.view(-1, 1, 1) * prediction + shift.view(-1, 1, 1) - target
+    )
     loss = _masked_mean(residual.square(), valid) / 2
     if gradient_weight:
-        loss = loss + gradient_weight * gradient_term(residual, valid,
-                                                      num_scales)
+        loss = loss + gradient_weight * gradient_term(
+            residual, valid, num_scales
+        )
     return loss
 
 
-def gradient_term(residual: Tensor, valid: Tensor,
-                  num_scales: int = 4) -> Tensor:
+def gradient_term(
+    residual: Tensor, valid: Tensor, num_scales: int = 4
+) -> Tensor:
     """Multi-scale gradient matching (arXiv 1907.01341, eq. 11), ``(B,)``.
 
     The mean over the valid pixels of a scale of the absolute differences
@@ -96,17 +104,22 @@ def gradient_term(residual: Tensor, valid: Tensor,
         count = m.flatten(1).sum(1).clamp(min=1)
         for axis in (1, 2):
             both = m.narrow(axis, 1, m.shape[axis] - 1) & m.narrow(
-                axis, 0, m.shape[axis] - 1)
+                axis, 0, m.shape[axis] - 1
+            )
             change = r.diff(dim=axis).abs()
-            total = total + torch.where(
-                both, change, 0.0).flatten(1).sum(1) / count
+            total = (
+                total
+                + torch.where(both, change, 0.0).flatten(1).sum(1) / count
+            )
     return total
 
 
-def silog_loss(prediction: Tensor,
-               target: Tensor,
-               valid: Tensor,
-               variance_focus: float = 0.5) -> Tensor:
+def silog_loss(
+    prediction: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    variance_focus: float = 0.5,
+) -> Tensor:
     """Scale-invariant logarithmic loss (Eigen et al., arXiv 1406.2283, eq. 4).
 
     ``sqrt(mean(g^2) - variance_focus * mean(g)^2)`` with g the difference of
@@ -131,9 +144,10 @@ def silog_loss(prediction: Tensor,
     return (under_root + _ROOT_EPS).sqrt() - _ROOT_EPS**0.5
 
 
-def resize_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_depth(depth: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize of ``(B, 1, H, W)`` depth, in float32."""
-    if depth.shape[-2:] == tuple(size):
+    if tuple(depth.shape[-2:]) == tuple(size):
         return depth.float()
     return F.interpolate(
-        depth.float(), size=size, mode='bilinear', align_corners=False)
+        depth.float(), size=tuple(size), mode='bilinear', align_corners=False
+    )

@@ -21,15 +21,18 @@ class ScaleInvariantLogLoss(DepthLoss):
         loss_name (str): Key in the log.
     """
 
-    def __init__(self,
-                 loss_weight: float = 1.0,
-                 variance_focus: float = 0.5,
-                 max_depth: float | None = None,
-                 loss_name: str = 'loss_silog') -> None:
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        variance_focus: float = 0.5,
+        max_depth: float | None = None,
+        loss_name: str = 'loss_silog',
+    ) -> None:
         super().__init__(loss_weight, max_depth, loss_name)
         self.variance_focus = variance_focus
 
-    def compute(self, prediction: Tensor, target: Tensor,
-                valid: Tensor) -> Tensor:
+    def compute(
+        self, prediction: Tensor, target: Tensor, valid: Tensor
+    ) -> Tensor:
         """See :func:`silog_loss`."""
         return silog_loss(prediction, target, valid, self.variance_focus)

@@ -22,18 +22,22 @@ class ScaleShiftInvariantLoss(DepthLoss):
         loss_name (str): Key in the log.
     """
 
-    def __init__(self,
-                 loss_weight: float = 1.0,
-                 gradient_weight: float = 0.5,
-                 num_scales: int = 4,
-                 max_depth: float | None = None,
-                 loss_name: str = 'loss_ssi') -> None:
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        gradient_weight: float = 0.5,
+        num_scales: int = 4,
+        max_depth: float | None = None,
+        loss_name: str = 'loss_ssi',
+    ) -> None:
         super().__init__(loss_weight, max_depth, loss_name)
         self.gradient_weight = gradient_weight
         self.num_scales = num_scales
 
-    def compute(self, prediction: Tensor, target: Tensor,
-                valid: Tensor) -> Tensor:
+    def compute(
+        self, prediction: Tensor, target: Tensor, valid: Tensor
+    ) -> Tensor:
         """See :func:`ssi_loss`."""
-        return ssi_loss(prediction, target, valid, self.gradient_weight,
-                        self.num_scales)
+        return ssi_loss(
+            prediction, target, valid, self.gradient_weight, self.num_scales
+        )

@@ -25,22 +25,36 @@ class APGFusion(BaseModule):
         in_channels (int): D.
         channels (int): C.
         num_heads (int): Heads of the attention, a divisor of C.
+        vision_channels (int | None): D_v adds the vision model's own patch
+            tokens, a path round the language model; None, as in the paper,
+            leaves them out.
 
     Raises:
         ConfigError: If the heads do not divide C.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 channels: int = 256,
-                 num_heads: int = 8) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        num_heads: int = 8,
+        vision_channels: int | None = None,
+    ) -> None:
         super().__init__()
         if num_heads < 1 or channels % num_heads:
-            raise ConfigError(f'neck.num_heads is {num_heads}, which does '
-                              f'not divide neck.channels of {channels}')
+            raise ConfigError(
+                f'neck.num_heads is {num_heads}, which does '
+                f'not divide neck.channels of {channels}'
+            )
         self.num_heads = num_heads
         self.patch_norm = nn.LayerNorm(in_channels)
         self.patch_proj = nn.Linear(in_channels, channels)
+        self.vision_proj: nn.Module | None = None
+        if vision_channels is not None:
+            self.vision_proj = nn.Sequential(
+                nn.LayerNorm(vision_channels),
+                nn.Linear(vision_channels, channels),
+            )
         self.query = nn.Linear(channels, channels)
         self.prompt_norm = nn.LayerNorm(in_channels)
         self.rest = nn.Parameter(torch.randn(1, 1, in_channels) * 0.02)
@@ -58,19 +72,25 @@ class APGFusion(BaseModule):
         Returns:
             Tensor: ``(B, C, h, w)``.
         """
-        patch_map, prompt, mask = features
+        patch_map, prompt, mask, vision_map = features
         batch, _, height, width = patch_map.shape
         pixels = self.patch_proj(
-            self.patch_norm(patch_map.flatten(2).transpose(1, 2)))
+            self.patch_norm(patch_map.flatten(2).transpose(1, 2))
+        )
+        if self.vision_proj is not None:
+            pixels = pixels + self.vision_proj(
+                vision_map.flatten(2).transpose(1, 2)
+            )
         sources = torch.cat([self.rest.expand(batch, -1, -1), prompt], 1)
-        key, value = self.key_value(
-            self.prompt_norm(sources)).chunk(2, dim=-1)
+        key, value = self.key_value(self.prompt_norm(sources)).chunk(2, dim=-1)
         seen = torch.cat([mask.new_ones(batch, 1), mask], 1)
         query, key, value = (
             t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for t in (self.query(pixels), key, value))
+            for t in (self.query(pixels), key, value)
+        )
         told = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=seen[:, None, None, :])
+            query, key, value, attn_mask=seen[:, None, None, :]
+        )
         told = self.proj(told.transpose(1, 2).flatten(2))
         fused = self.norm(pixels + told)
         return fused.transpose(1, 2).unflatten(2, (height, width))

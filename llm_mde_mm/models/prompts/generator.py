@@ -14,13 +14,31 @@ from .template import PromptTemplate
 
 PROMPT_MODES = ('none', 'fixed', 'adaptive')
 # DepthCLIP's seven words (arXiv 2207.01077), nearest first.
-DISTANCE_WORDS = ('giant', 'extremely close', 'close', 'not in distance',
-                  'a little remote', 'far', 'unseen')
+DISTANCE_WORDS = (
+    'giant',
+    'extremely close',
+    'close',
+    'not in distance',
+    'a little remote',
+    'far',
+    'unseen',
+)
 _PERCENT = tuple(str(number) for number in range(101))
 _VALUES = dict(
-    dict.fromkeys(('minimum', 'maximum', 'median', 'bright_row',
-                   'bright_column', 'dark_row', 'dark_column'), _PERCENT),
-    distance=DISTANCE_WORDS)
+    dict.fromkeys(
+        (
+            'minimum',
+            'maximum',
+            'median',
+            'bright_row',
+            'bright_column',
+            'dark_row',
+            'dark_column',
+        ),
+        _PERCENT,
+    ),
+    distance=DISTANCE_WORDS,
+)
 
 
 @MODELS.register_module()
@@ -54,24 +72,29 @@ class PromptGenerator(BaseModule):
         mode: str = 'adaptive',
         dataset: str = 'indoor photograph with metric depth.',
         task: str = 'estimate the depth of each patch.',
-        pixels: str = ('brightness {minimum} to {maximum}, median {median}, '
-                       'bright at {bright_row} {bright_column}, '
-                       'dark at {dark_row} {dark_column}.'),
+        pixels: str = (
+            'brightness {minimum} to {maximum}, median {median}, '
+            'bright at {bright_row} {bright_column}, '
+            'dark at {dark_row} {dark_column}.'
+        ),
         distance: str = 'content is {distance}.',
     ) -> None:
         super().__init__()
         if mode not in PROMPT_MODES:
-            raise ConfigError(f'prompt.mode is {mode!r}; it is one of '
-                              + ', '.join(PROMPT_MODES))
+            raise ConfigError(
+                f'prompt.mode is {mode!r}; it is one of '
+                + ', '.join(PROMPT_MODES)
+            )
         self.mode = mode
         self.tokenizer = tokenizer
         views = dict(
-            none=(), fixed=(dataset, task),
-            adaptive=(dataset, task, pixels, distance))[mode]
+            none=(),
+            fixed=(dataset, task),
+            adaptive=(dataset, task, pixels, distance),
+        )[mode]
         self.template: PromptTemplate | None = None
         if views:
-            self.template = PromptTemplate(' '.join(views), _VALUES,
-                                           tokenizer)
+            self.template = PromptTemplate(' '.join(views), _VALUES, tokenizer)
 
     @property
     def length(self) -> int:
@@ -84,8 +107,9 @@ class PromptGenerator(BaseModule):
         return self.template is not None and self.template.is_padded
 
     @torch.no_grad()
-    def forward(self, picture: Tensor,
-                valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, picture: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Write a prompt for each picture.
 
         Args:
@@ -98,7 +122,8 @@ class PromptGenerator(BaseModule):
         batch = picture.shape[0]
         if self.template is None:
             ids = torch.zeros(
-                batch, 0, dtype=torch.long, device=picture.device)
+                batch, 0, dtype=torch.long, device=picture.device
+            )
             return ids, ids.bool()
         index = {}
         if self.template.slots:

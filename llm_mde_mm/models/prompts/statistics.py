@@ -43,8 +43,9 @@ def to_percent(level: Tensor) -> Tensor:
     return (level * 100 + (GREY_LEVELS - 1) // 2) // (GREY_LEVELS - 1)
 
 
-def band_extremes(grey: Tensor, valid: Tensor,
-                  axis: int) -> tuple[Tensor, Tensor]:
+def band_extremes(
+    grey: Tensor, valid: Tensor, axis: int
+) -> tuple[Tensor, Tensor]:
     """Centres of the brightest and the darkest of ten equal bands.
 
     Args:
@@ -75,8 +76,9 @@ def band_extremes(grey: Tensor, valid: Tensor,
     return brightest * step + step // 2, darkest * step + step // 2
 
 
-def picture_statistics(picture: Tensor,
-                       valid: Tensor | None = None) -> dict[str, Tensor]:
+def picture_statistics(
+    picture: Tensor, valid: Tensor | None = None
+) -> dict[str, Tensor]:
     """All that a prompt says of a picture, as whole numbers.
 
     Args:
@@ -104,4 +106,5 @@ def picture_statistics(picture: Tensor,
         bright_column=columns[0],
         dark_row=rows[1],
         dark_column=columns[1],
-        distance=histogram.argmax(1) * NUM_CLASSES // GREY_LEVELS)
+        distance=histogram.argmax(1) * NUM_CLASSES // GREY_LEVELS,
+    )

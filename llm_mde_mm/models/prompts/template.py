@@ -19,7 +19,7 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     """
     pieces, end = [], 0
     for match in _SLOT.finditer(text):
-        literal = text[end:match.start()]
+        literal = text[end : match.start()]
         space = ' ' if literal.endswith(' ') else ''
         if literal.strip():
             pieces.append(('text', literal.rstrip()))
@@ -48,8 +48,9 @@ class PromptTemplate(nn.Module):
             would cut the filled text otherwise than its pieces.
     """
 
-    def __init__(self, text: str, values: Mapping[str, Sequence[str]],
-                 tokenizer: Any) -> None:
+    def __init__(
+        self, text: str, values: Mapping[str, Sequence[str]], tokenizer: Any
+    ) -> None:
         super().__init__()
         self.text, self.values = text, values
         self.slots: list[str] = []
@@ -60,17 +61,22 @@ class PromptTemplate(nn.Module):
             if kind == 'text':
                 self._literal(self._ids(tokenizer, content))
             elif content in values:
-                self._slot(content, [
-                    self._ids(tokenizer, kind + v) for v in values[content]])
+                self._slot(
+                    content,
+                    [self._ids(tokenizer, kind + v) for v in values[content]],
+                )
             else:
-                raise ConfigError(f'the prompt has a slot {{{content}}}; '
-                                  f'there are {sorted(values)}')
+                raise ConfigError(
+                    f'the prompt has a slot {{{content}}}; '
+                    f'there are {sorted(values)}'
+                )
         if tokenizer.sep_token_id is not None:
             self._literal([tokenizer.sep_token_id])
         self.length = sum(width for _, width in self._order)
         self.is_padded = any(
             not bool(getattr(self, f'mask_{name}').all())
-            for name in self.slots)
+            for name in self.slots
+        )
         self._check(tokenizer)
 
     @staticmethod
@@ -88,15 +94,18 @@ class PromptTemplate(nn.Module):
         self.register_buffer(
             f'ids_{name}',
             torch.tensor([row + [0] * (width - len(row)) for row in rows]),
-            False)
+            False,
+        )
         lengths = torch.tensor([[len(row)] for row in rows])
-        self.register_buffer(f'mask_{name}',
-                             torch.arange(width) < lengths, False)
+        self.register_buffer(
+            f'mask_{name}', torch.arange(width) < lengths, False
+        )
         self._order.append((name, width))
         self.slots.append(name)
 
-    def forward(self, batch: int,
-                index: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, batch: int, index: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Fill the slots.
 
         Args:
@@ -127,21 +136,28 @@ class PromptTemplate(nn.Module):
     def fill(self, index: Mapping[str, int]) -> str:
         """The text with each slot's value in its place."""
         return _SLOT.sub(
-            lambda m: self.values[m.group(1)][index[m.group(1)]], self.text)
+            lambda m: self.values[m.group(1)][index[m.group(1)]], self.text
+        )
 
     def _check(self, tokenizer: Any) -> None:
         """Every value in place must give the ids of the whole text."""
         first = dict.fromkeys(self.slots, 0)
-        cases = [first] + [{**first, slot: i} for slot in self.slots
-                           for i in range(1, len(self.values[slot]))]
+        cases = [first] + [
+            {**first, slot: i}
+            for slot in self.slots
+            for i in range(1, len(self.values[slot]))
+        ]
         index = {s: torch.tensor([c[s] for c in cases]) for s in self.slots}
         rows, mask = self(len(cases), index)
-        special = {tokenizer.cls_token_id or tokenizer.bos_token_id,
-                   tokenizer.sep_token_id} - {None}
+        special = {
+            tokenizer.cls_token_id or tokenizer.bos_token_id,
+            tokenizer.sep_token_id,
+        } - {None}
         for case, row, kept in zip(cases, rows, mask, strict=True):
             text = self.fill(case)
             ours = [i for i in row[kept].tolist() if i not in special]
             if ours != self._ids(tokenizer, text):
                 raise ConfigError(
                     f'the tokeniser cuts the prompt {text!r} across the edge '
-                    'of a slot: put white space or punctuation around it')
+                    'of a slot: put white space or punctuation around it'
+                )

@@ -34,16 +34,19 @@ class CrossModalReprogramming(BaseModule):
         ConfigError: If the heads do not divide D.
     """
 
-    def __init__(self,
-                 vision_dims: int,
-                 embed_dims: int,
-                 num_heads: int = 8,
-                 dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        vision_dims: int,
+        embed_dims: int,
+        num_heads: int = 8,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
         if num_heads < 1 or embed_dims % num_heads:
             raise ConfigError(
                 f'reprogramming.num_heads is {num_heads}, which does not '
-                f'divide the language width of {embed_dims}')
+                f'divide the language width of {embed_dims}'
+            )
         self.num_heads = num_heads
         self.dropout = dropout
         self.prototype_norm = nn.LayerNorm(embed_dims)
@@ -68,11 +71,13 @@ class CrossModalReprogramming(BaseModule):
         source = self.prototype_norm(prototypes)
         key, value = (
             layer(source).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
-            for layer in (self.key, self.value))
+            for layer in (self.key, self.value)
+        )
         return key, value
 
-    def forward(self, patches: Tensor,
-                keys_values: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self, patches: Tensor, keys_values: tuple[Tensor, Tensor]
+    ) -> Tensor:
         """Write patches in the language model's vocabulary.
 
         Args:
@@ -83,11 +88,14 @@ class CrossModalReprogramming(BaseModule):
             Tensor: ``(B, N, D)``, to stand where word embeddings would.
         """
         batch, length, _ = patches.shape
-        query = self.query(patches).unflatten(
-            -1, (self.num_heads, -1)).transpose(1, 2)
+        query = (
+            self.query(patches)
+            .unflatten(-1, (self.num_heads, -1))
+            .transpose(1, 2)
+        )
         key, value = (t.expand(batch, -1, -1, -1) for t in keys_values)
         mixed = F.scaled_dot_product_attention(
-            query, key, value,
-            dropout_p=self.dropout if self.training else 0.0)
+            query, key, value, dropout_p=self.dropout if self.training else 0.0
+        )
         mixed = mixed.transpose(1, 2).reshape(batch, length, -1)
         return self.norm(self.proj(mixed))

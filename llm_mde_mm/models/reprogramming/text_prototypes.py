@@ -25,27 +25,32 @@ class TextPrototypes(BaseModule):
         ConfigError: If a size is not positive.
     """
 
-    def __init__(self,
-                 vocab_size: int,
-                 num_prototypes: int = 1000,
-                 rank: int | None = None) -> None:
+    def __init__(
+        self,
+        vocab_size: int,
+        num_prototypes: int = 1000,
+        rank: int | None = None,
+    ) -> None:
         super().__init__()
-        for name, value in (('vocab_size', vocab_size),
-                            ('num_prototypes', num_prototypes),
-                            ('rank', 1 if rank is None else rank)):
+        for name, value in (
+            ('vocab_size', vocab_size),
+            ('num_prototypes', num_prototypes),
+            ('rank', 1 if rank is None else rank),
+        ):
             if value < 1:
-                raise ConfigError(f'prototypes.{name} is {value}: give at '
-                                  'least 1')
+                raise ConfigError(
+                    f'prototypes.{name} is {value}: give at least 1'
+                )
         self.num_prototypes = num_prototypes
         # Rows of unit variance keep E' at the scale of E.
         columns = vocab_size
         self.mixing: nn.Parameter | None = None
         if rank is not None:
             self.mixing = nn.Parameter(
-                torch.randn(num_prototypes, rank) * rank**-0.5)
+                torch.randn(num_prototypes, rank) * rank**-0.5
+            )
         rows = num_prototypes if rank is None else rank
-        self.mapping = nn.Parameter(
-            torch.randn(rows, columns) * columns**-0.5)
+        self.mapping = nn.Parameter(torch.randn(rows, columns) * columns**-0.5)
 
     def forward(self, word_embeddings: Tensor) -> Tensor:
         """Mix word embeddings ``(V, D)`` into prototypes ``(V', D)``."""

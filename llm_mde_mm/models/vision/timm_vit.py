@@ -1,6 +1,7 @@
 """Vision model: any timm ViT that keeps patch tokens."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
@@ -36,33 +37,40 @@ class TimmViT(BaseModule):
         WeightsError: If the weights cannot be found, fetched or fitted.
     """
 
-    def __init__(self,
-                 model_name: str,
-                 weights: str | None = None,
-                 img_size: tuple[int, int] = (224, 224),
-                 finetune: str = 'lora',
-                 lora: Mapping | None = None,
-                 model_kwargs: Mapping | None = None) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        weights: str | None = None,
+        img_size: tuple[int, int] = (224, 224),
+        finetune: str = 'lora',
+        lora: Mapping | None = None,
+        model_kwargs: Mapping | None = None,
+    ) -> None:
         super().__init__()
         source = find_timm_source(model_name, weights)
         self.model_name = source.model_name
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
-        self.model = build_timm(
+        self.model: Any = build_timm(
             source,
             num_classes=0,
             global_pool='',
             img_size=self.img_size,
-            **(model_kwargs or {}))
-        embed = getattr(self.model, 'patch_embed', None)
+            **(model_kwargs or {}),
+        )
+        embed: Any = getattr(self.model, 'patch_embed', None)
         if getattr(embed, 'grid_size', None) is None:
-            raise ConfigError(f'{self.model_name} has no patch grid: a ViT '
-                              'with patch tokens is needed')
-        if any(s % p for s, p in zip(
-                self.img_size, embed.patch_size, strict=True)):
+            raise ConfigError(
+                f'{self.model_name} has no patch grid: a ViT '
+                'with patch tokens is needed'
+            )
+        if any(
+            s % p for s, p in zip(self.img_size, embed.patch_size, strict=True)
+        ):
             raise ConfigError(
                 f'img_size {self.img_size} is no whole number of '
-                f'{embed.patch_size} patches')
+                f'{embed.patch_size} patches'
+            )
         self.grid_size: tuple[int, int] = tuple(embed.grid_size)
         self.num_prefix_tokens: int = self.model.num_prefix_tokens
         self.embed_dims: int = self.model.embed_dim
@@ -86,6 +94,7 @@ class TimmViT(BaseModule):
             raise ConfigError(
                 f'the pictures are {tuple(inputs.shape[-2:])}, but '
                 f'backbone.vision.img_size is {self.img_size}: give the '
-                'pipelines and the model one size')
+                'pipelines and the model one size'
+            )
         tokens = self.model.forward_features(inputs)
-        return tokens[:, self.num_prefix_tokens:]
+        return tokens[:, self.num_prefix_tokens :]

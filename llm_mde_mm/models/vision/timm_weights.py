@@ -42,8 +42,9 @@ def _local(model_name: str, path: Path) -> TimmSource:
     if path.is_dir():
         found = [path / n for n in _WEIGHT_FILES if (path / n).is_file()]
         if not found:
-            raise WeightsError(f'{path} holds none of '
-                               f'{", ".join(_WEIGHT_FILES)}')
+            raise WeightsError(
+                f'{path} holds none of {", ".join(_WEIGHT_FILES)}'
+            )
         file = found[0]
         if (path / 'config.json').is_file():
             described = json.loads((path / 'config.json').read_text())
@@ -51,13 +52,17 @@ def _local(model_name: str, path: Path) -> TimmSource:
     name = described.get('architecture', model_name)
     known = known_model(name)
     cfg = described.get('pretrained_cfg', {})
-    return TimmSource(name, file, False,
-                      tuple(cfg.get('mean', known.mean)),
-                      tuple(cfg.get('std', known.std)))
+    return TimmSource(
+        name,
+        file,
+        False,
+        tuple(cfg.get('mean', known.mean)),
+        tuple(cfg.get('std', known.std)),
+    )
 
 
 def known_model(name: str) -> Any:
-    """timm's description of a model.
+    """Timm's description of a model.
 
     Raises:
         ConfigError: If timm has no model of that name.
@@ -66,7 +71,8 @@ def known_model(name: str) -> Any:
         close = list_models(f'*{split_model_name_tag(name)[0][:12]}*')[:5]
         raise ConfigError(
             f'timm {timm.__version__} has no model {name!r}'
-            + (f'; near it are {", ".join(close)}' if close else ''))
+            + (f'; near it are {", ".join(close)}' if close else '')
+        )
     return get_pretrained_cfg(name)
 
 
@@ -94,7 +100,8 @@ def find_timm_source(model_name: str, weights: str | None) -> TimmSource:
     if '/' in name or name.endswith(('.safetensors', '.bin', '.pth')):
         raise WeightsError(
             f'{weights} does not exist. Give a local file or folder, or a '
-            'timm name, through VIT_WEIGHTS or backbone.vision.weights')
+            'timm name, through VIT_WEIGHTS or backbone.vision.weights'
+        )
     cfg = known_model(name)
     return TimmSource(name, None, True, cfg.mean, cfg.std)
 
@@ -109,10 +116,12 @@ def build_timm(source: TimmSource, **kwargs) -> nn.Module:
     """
     try:
         model = timm.create_model(
-            source.model_name, pretrained=source.hub, **kwargs)
+            source.model_name, pretrained=source.hub, **kwargs
+        )
     except TypeError as error:
         raise ConfigError(
-            f'{source.model_name}: {error}; look at model_kwargs') from error
+            f'{source.model_name}: {error}; look at model_kwargs'
+        ) from error
     except Exception as error:
         if not source.hub:
             raise
@@ -120,7 +129,8 @@ def build_timm(source: TimmSource, **kwargs) -> nn.Module:
             f'the weights of {source.model_name} could not be fetched '
             f'({type(error).__name__}: {str(error)[:200]}). Without a network '
             'set VIT_WEIGHTS to a local file or folder that holds them, or to '
-            '"random"') from error
+            '"random"'
+        ) from error
     if source.file is not None:
         _load(model, source)
     return model
@@ -134,14 +144,17 @@ def _load(model: nn.Module, source: TimmSource) -> None:
             model,
             str(source.file),
             strict=False,
-            filter_fn=getattr(module, 'checkpoint_filter_fn', None))
+            filter_fn=getattr(module, 'checkpoint_filter_fn', None),
+        )
     except Exception as error:
         raise WeightsError(
             f'{source.file} does not load into {source.model_name}: '
-            f'{str(error)[:300]}') from error
+            f'{str(error)[:300]}'
+        ) from error
     if outcome.missing_keys:
         missing = outcome.missing_keys
         raise WeightsError(
             f'{source.file} lacks {len(missing)} parameters of '
             f'{source.model_name}, the first of them {missing[:3]}: weights '
-            'of another architecture?')
+            'of another architecture?'
+        )
