@@ -3,13 +3,34 @@
 Importing the package registers everything in mmseg's registries.
 """
 
+import contextlib
+import io
+import warnings
+
 # First of all, because MMEngine, MMCV and mmseg import OpenCV themselves and
 # then fail with a message that names a library and not its mending.
 from .utils.opencv import check_opencv
 
 check_opencv()
 
+# mmseg remarks on optional parts, none of them used here, by print and by
+# warning.
+with (
+    warnings.catch_warnings(),
+    contextlib.redirect_stdout(io.StringIO()),
+):
+    warnings.filterwarnings('ignore', message='Fail to import')
+    import mmseg.datasets  # noqa: F401
+    import mmseg.models  # noqa: F401
+
 from . import apis, datasets, engine, evaluation, models  # noqa: E402
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = [
+    '__version__',
+    'apis',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+]

@@ -29,6 +29,10 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config file {path}')
+    # As with `python -m`, a config may import modules of the folder that the
+    # command is run in.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     cfg = Config.fromfile(path)
     if options:
         cfg.merge_from_dict(dict(options))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy._core.multiarray as np_core
 import torch
 from mmengine.logging import HistoryBuffer
 from torch import nn
@@ -16,8 +17,8 @@ _HARMLESS: list = [
     HistoryBuffer,
     np.ndarray,
     np.dtype,
-    np._core.multiarray.scalar,
-    np._core.multiarray._reconstruct,
+    np_core.scalar,
+    np_core._reconstruct,
     getattr,
     *(type(np.dtype(name)) for name in ('float64', 'float32', 'int64')),
 ]

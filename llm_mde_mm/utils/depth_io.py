@@ -1,5 +1,6 @@
 """Depth files: 16-bit PNG in millimetres, NumPy, written whole or not."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -51,3 +52,15 @@ def write_depth_png(path: Path, depth: np.ndarray) -> None:
     """
     millimetres = np.rint(depth.astype(np.float64) * _MILLIMETRES)
     write_picture(path, millimetres.clip(0, _MAX_UINT16).astype(np.uint16))
+
+
+def write_depth_npy(path: Path, depth: np.ndarray) -> None:
+    """Write depth as float32 metres.
+
+    Args:
+        path (Path): ``*.npy``.
+        depth (np.ndarray): ``(H, W)`` in metres.
+    """
+    stream = io.BytesIO()
+    np.save(stream, depth.astype(np.float32))
+    write_bytes(path, stream.getvalue())

@@ -37,14 +37,20 @@ model = dict(
         ),
         prompt=dict(type='PromptGenerator', mode='adaptive'),
     ),
-    neck=dict(type='APGFusion', channels=96),
+    # With a path round the language model, whose weights know no language
+    # here; the configs with pretrained weights have none, like the paper.
+    neck=dict(type='APGFusion', channels=96, vision_channels=192),
     decode_head=dict(
         type='AdaptationHead',
         in_channels=96,
         channels=(64, 48, 32),
         norm_cfg=dict(type='GN', num_groups=8),
         loss_decode=[
-            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.0),
+            dict(
+                type='ScaleShiftInvariantLoss',
+                loss_weight=0.1,
+                gradient_weight=0.0,
+            ),
             dict(type='ScaleInvariantLogLoss'),
         ],
     ),

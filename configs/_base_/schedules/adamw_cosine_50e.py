@@ -7,12 +7,15 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
+    # Adam's first steps have the full length whatever the gradient: without a
+    # warm-up they throw the scale of depth about.
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=10),
     dict(
         type='CosineAnnealingLR',
         T_max=max_epochs,
         by_epoch=True,
         convert_to_iter_based=True,
-    )
+    ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()

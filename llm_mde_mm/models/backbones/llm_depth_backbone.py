@@ -86,6 +86,15 @@ class LLMDepthBackbone(BaseModule):
         """
         return (inputs.float() * self.std + self.mean).round().clamp(0, 255)
 
+    def train(self, mode: bool = True) -> 'LLMDepthBackbone':
+        """Switch the mode and forget the cache.
+
+        MMEngine swaps averaged weights in before it calls ``eval()``, through
+        ``.data``, which :meth:`keys_values` cannot see.
+        """
+        self._cache = None
+        return super().train(mode)
+
     def keys_values(self) -> tuple[Tensor, Tensor]:
         """Keys and values of the prototypes; they depend on no picture.
 

@@ -29,7 +29,7 @@ class LLMDepthEstimator(DepthEstimator):
 
     def __init__(self, **kwargs) -> None:
         kwargs['test_cfg'] = ConfigDict(
-            kwargs.get('test_cfg') or dict(mode='whole')
+            {'mode': 'whole', **(kwargs.get('test_cfg') or {})}
         )
         neck = kwargs.pop('neck', None)
         super().__init__(**kwargs)
@@ -37,7 +37,7 @@ class LLMDepthEstimator(DepthEstimator):
             # The width of the LLM is only known once it is loaded.
             neck = {'in_channels': self.backbone.embed_dims, **neck}
             self.neck = MODELS.build(neck)
-        mode = self.test_cfg.get('mode', 'whole')
+        mode = self.test_cfg.mode
         if mode != 'whole':
             raise ConfigError(
                 f"test_cfg.mode is {mode!r}: only 'whole' "

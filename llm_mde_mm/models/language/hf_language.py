@@ -102,7 +102,7 @@ class HFLanguageModel(BaseModule):
         Returns:
             Tensor: ``(B, L, D)`` states of the last layer.
         """
-        inputs = dict(inputs_embeds=embeddings)
+        inputs: dict = dict(inputs_embeds=embeddings)
         if mask is not None:
             inputs['attention_mask'] = self._additive_mask(
                 mask, embeddings.dtype
@@ -121,12 +121,8 @@ class HFLanguageModel(BaseModule):
         length = mask.shape[1]
         visible = mask[:, None, None, :].expand(-1, 1, length, -1)
         if self.is_causal:
-            visible = (
-                visible
-                & torch.ones(
-                    length, length, dtype=torch.bool, device=mask.device
-                ).tril()
-            )
+            ones = torch.ones_like(visible, dtype=torch.bool)
+            visible = visible & ones.tril()
         # A padded row sees itself, so that no softmax is over nothing.
         eye = torch.eye(length, dtype=torch.bool, device=mask.device)
         zeros = torch.zeros((), dtype=dtype, device=mask.device)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
@@ -15,10 +16,11 @@ VOCABULARY = Path(__file__).parents[2] / 'assets' / 'vocabulary'
 
 
 def _offline_hint(what: str, error: Exception) -> WeightsError:
+    reason = str(error).strip().partition('\n')[0][:200]
     return WeightsError(
-        f'{what} could not be loaded ({type(error).__name__}: '
-        f'{str(error).splitlines()[0][:200]}). Without a network set '
-        'LLM_WEIGHTS to a local folder made by save_pretrained'
+        f'{what} could not be loaded ({type(error).__name__}: {reason}). '
+        'Without a network set LLM_WEIGHTS to a local folder made by '
+        'save_pretrained'
     )
 
 
@@ -34,9 +36,16 @@ def load_tokenizer(source: str | None) -> Any:
     """
     where = str(VOCABULARY) if source is None else _existing(source)
     try:
-        return AutoTokenizer.from_pretrained(where)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(where)
+    except Exception as error:  # tokenizers raises the bare class
         raise _offline_hint(f'the tokeniser of {where}', error) from error
+    # Out of a folder without one, transformers makes it from nothing.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise WeightsError(
+            f'{where} holds no vocabulary of a tokeniser: save_pretrained it '
+            'there too, or name one in backbone.language.tokenizer'
+        )
+    return tokenizer
 
 
 def _existing(source: str) -> str:
@@ -105,7 +114,7 @@ def load_language_model(
         model, report = AutoModel.from_pretrained(
             source, config=hf_config, dtype='float32', output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _offline_hint(source, error) from error
     finally:
         if bar:

@@ -30,6 +30,13 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     return pieces
 
 
+def _start_id(tokenizer: Any) -> int | None:
+    """The mark before a text; its id may be 0."""
+    if tokenizer.cls_token_id is not None:
+        return tokenizer.cls_token_id
+    return tokenizer.bos_token_id
+
+
 class PromptTemplate(nn.Module):
     """Token ids of a text whose slots take one of a few values each.
 
@@ -55,8 +62,8 @@ class PromptTemplate(nn.Module):
         self.text, self.values = text, values
         self.slots: list[str] = []
         self._order: list[tuple[str, int]] = []
-        start = [tokenizer.cls_token_id or tokenizer.bos_token_id]
-        self._literal(start if start[0] is not None else [])
+        start = _start_id(tokenizer)
+        self._literal([] if start is None else [start])
         for kind, content in _pieces(text):
             if kind == 'text':
                 self._literal(self._ids(tokenizer, content))
@@ -150,7 +157,7 @@ class PromptTemplate(nn.Module):
         index = {s: torch.tensor([c[s] for c in cases]) for s in self.slots}
         rows, mask = self(len(cases), index)
         special = {
-            tokenizer.cls_token_id or tokenizer.bos_token_id,
+            _start_id(tokenizer),
             tokenizer.sep_token_id,
         } - {None}
         for case, row, kept in zip(cases, rows, mask, strict=True):

@@ -37,6 +37,19 @@ class TimmSource(NamedTuple):
     std: tuple[float, ...]
 
 
+def _description(file: Path) -> dict:
+    """What timm wrote beside the weights, empty where there is none."""
+    if not file.is_file():
+        return {}
+    try:
+        described = json.loads(file.read_text())
+    except ValueError as error:
+        raise WeightsError(f'{file} is no JSON: {error}') from error
+    if not isinstance(described, dict):
+        raise WeightsError(f'{file} is no description of a timm model')
+    return described
+
+
 def _local(model_name: str, path: Path) -> TimmSource:
     file, described = path, {}
     if path.is_dir():
@@ -46,12 +59,11 @@ def _local(model_name: str, path: Path) -> TimmSource:
                 f'{path} holds none of {", ".join(_WEIGHT_FILES)}'
             )
         file = found[0]
-        if (path / 'config.json').is_file():
-            described = json.loads((path / 'config.json').read_text())
+        described = _description(path / 'config.json')
     # A folder saved by timm names its own architecture and normalisation.
     name = described.get('architecture', model_name)
     known = known_model(name)
-    cfg = described.get('pretrained_cfg', {})
+    cfg = described.get('pretrained_cfg') or {}
     return TimmSource(
         name,
         file,
@@ -106,7 +118,7 @@ def find_timm_source(model_name: str, weights: str | None) -> TimmSource:
     return TimmSource(name, None, True, cfg.mean, cfg.std)
 
 
-def build_timm(source: TimmSource, **kwargs) -> nn.Module:
+def build_timm(source: TimmSource, **kwargs) -> Any:
     """Create the timm model and load its weights, all of them.
 
     Raises:
@@ -151,8 +163,9 @@ def _load(model: nn.Module, source: TimmSource) -> None:
             f'{source.file} does not load into {source.model_name}: '
             f'{str(error)[:300]}'
         ) from error
-    if outcome.missing_keys:
-        missing = outcome.missing_keys
+    # Of NumPy's .npz, which timm loads key by key, there is no outcome.
+    missing = outcome.missing_keys if outcome else []
+    if missing:
         raise WeightsError(
             f'{source.file} lacks {len(missing)} parameters of '
             f'{source.model_name}, the first of them {missing[:3]}: weights '

@@ -1,0 +1,228 @@
+"""Depth of pictures, in three lines of Python."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmseg.registry import MODELS
+
+from llm_mde_mm.datasets.transforms import LoadPicture
+from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
+from llm_mde_mm.utils.depth_io import (
+    write_depth_npy,
+    write_depth_png,
+    write_picture,
+)
+from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.visualization import colourise_depth
+
+from .launch import load_config
+
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+OUTPUTS = ('png', 'npy', 'colour')
+# Steps of a test pipeline that read files: pictures are read here instead.
+_READING_STEPS = ('LoadPicture', 'LoadDepth')
+
+
+class DepthPrediction(NamedTuple):
+    """Depth of one picture.
+
+    Attributes:
+        name (str): Stem of the file, or the number of the array.
+        depth (np.ndarray): ``(H, W)`` float32 in metres, at the picture's own
+            size.
+    """
+
+    name: str
+    depth: np.ndarray
+
+
+class DepthInferencer:
+    """Predict depth from files, folders or arrays.
+
+    Args:
+        config (str | Config): A config file of this package.
+        checkpoint (str | Path): A checkpoint, or a run's folder.
+        device (str | None): Such as 'cuda:0' or 'cpu'; by default a GPU if
+            there is one.
+
+    Raises:
+        ConfigError: If there is no such config.
+        WeightsError: If the checkpoint is missing, damaged or another
+            config's.
+    """
+
+    def __init__(
+        self,
+        config: str | Config,
+        checkpoint: str | Path,
+        device: str | None = None,
+    ) -> None:
+        cfg = load_config(config) if isinstance(config, str) else config
+        weights = find_checkpoint(checkpoint)
+        self.device = torch.device(
+            device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        )
+        self.model = MODELS.build(cfg.model)
+        load_model(self.model, weights)
+        self.model.to(self.device).eval()
+        self.pipeline = _picture_pipeline(cfg)
+
+    def __call__(
+        self,
+        inputs: str | Path | np.ndarray | Sequence,
+        batch_size: int = 1,
+    ) -> list[DepthPrediction]:
+        """Predict all inputs.
+
+        Args:
+            inputs (str | Path | np.ndarray | Sequence): A picture file, a
+                folder of pictures, an ``(H, W, 3)`` uint8 BGR array, or
+                several of these.
+            batch_size (int): Pictures a forward pass.
+
+        Returns:
+            list[DepthPrediction]: In the order of the inputs; a folder's by
+            name.
+
+        Raises:
+            DataError: If a file is missing or no picture, or an array has
+                another shape or dtype.
+        """
+        return list(self.iterate(inputs, batch_size))
+
+    def iterate(
+        self,
+        inputs: str | Path | np.ndarray | Sequence,
+        batch_size: int = 1,
+    ) -> Iterator[DepthPrediction]:
+        """The same, one picture after the other, for many of them."""
+        batch: list[tuple[str, dict]] = []
+        for name, item in _items(inputs):
+            batch.append((name, self.pipeline(item)))
+            if len(batch) == batch_size:
+                yield from self._predict(batch)
+                batch = []
+        if batch:
+            yield from self._predict(batch)
+
+    @torch.inference_mode()
+    def _predict(
+        self, batch: list[tuple[str, dict]]
+    ) -> Iterator[DepthPrediction]:
+        samples = self.model.test_step(
+            pseudo_collate([packed for _, packed in batch])
+        )
+        for (name, _), sample in zip(batch, samples, strict=True):
+            depth = sample.pred_depth_map.data[0].float().cpu().numpy()
+            yield DepthPrediction(name, depth)
+
+
+def save_prediction(
+    prediction: DepthPrediction,
+    out_dir: str | Path,
+    outputs: Sequence[str] = OUTPUTS,
+    max_depth: float = 10.0,
+) -> list[Path]:
+    """Write a prediction in one or several forms.
+
+    Args:
+        prediction (DepthPrediction): From :class:`DepthInferencer`.
+        out_dir (str | Path): Folder; it is made if need be.
+        outputs (Sequence[str]): Of 'png' (``<name>.png``, uint16
+            millimetres), 'npy' (``<name>.npy``, float32 metres) and 'colour'
+            (``<name>_colour.png``).
+        max_depth (float): End of the colour scale in metres.
+
+    Returns:
+        list[Path]: The files.
+
+    Raises:
+        ConfigError: If a form does not exist.
+    """
+    unknown = set(outputs) - set(OUTPUTS)
+    if unknown:
+        raise ConfigError(f'outputs {sorted(unknown)}: there are {OUTPUTS}')
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    if 'png' in outputs:
+        files.append(folder / f'{prediction.name}.png')
+        write_depth_png(files[-1], prediction.depth)
+    if 'npy' in outputs:
+        files.append(folder / f'{prediction.name}.npy')
+        write_depth_npy(files[-1], prediction.depth)
+    if 'colour' in outputs:
+        files.append(folder / f'{prediction.name}_colour.png')
+        rgb = colourise_depth(prediction.depth, 0.0, max_depth)
+        write_picture(files[-1], rgb[..., ::-1])
+    return files
+
+
+def picture_files(path: str | Path) -> list[Path]:
+    """The pictures that a path means.
+
+    Args:
+        path (str | Path): A file, or a folder (its own pictures by name).
+
+    Raises:
+        DataError: If there is nothing there.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f'there is no picture or folder {path}')
+    files = sorted(
+        p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES
+    )
+    if not files:
+        raise DataError(
+            f'{path} holds no picture ({", ".join(PICTURE_SUFFIXES)})'
+        )
+    return files
+
+
+def _items(inputs) -> Iterator[tuple[str, dict]]:
+    several: Iterable = (
+        [inputs] if isinstance(inputs, str | Path | np.ndarray) else inputs
+    )
+    for number, item in enumerate(several):
+        if isinstance(item, np.ndarray):
+            yield str(number), _array_item(item, number)
+        else:
+            for file in picture_files(item):
+                yield file.stem, _file_item(file)
+
+
+def _file_item(path: Path) -> dict:
+    return LoadPicture()(dict(img_path=str(path), seg_fields=[]))
+
+
+def _array_item(array: np.ndarray, number: int) -> dict:
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise DataError(
+            f'array {number} is {array.shape} {array.dtype}: give (H, W, 3) '
+            'uint8, channels B, G, R as OpenCV reads them'
+        )
+    return dict(
+        img=array.copy(),
+        img_path=f'array {number}',
+        img_shape=array.shape[:2],
+        ori_shape=array.shape[:2],
+        seg_fields=[],
+    )
+
+
+def _picture_pipeline(cfg: Config) -> Compose:
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    steps = [s for s in pipeline if s['type'] not in _READING_STEPS]
+    if not any(step['type'] == 'ResizePicture' for step in steps):
+        # Data that is rendered at the model's size needs no such step.
+        size = cfg.model.backbone.vision.img_size
+        steps = [dict(type='ResizePicture', size=size), *steps]
+    return Compose(steps)

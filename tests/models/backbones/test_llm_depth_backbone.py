@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+import torch
+
+from llm_mde_mm.utils.errors import ConfigError
+
+
+@pytest.fixture
+def make(build, tiny_backbone_cfg):
+    def make(**changes):
+        return build(tiny_backbone_cfg(**changes)).eval()
+
+    return make
+
+
+def normalised(backbone, pixels):
+    """As mmseg's preprocessor does it: minus 255 mean, over 255 std."""
+    mean = 255 * torch.tensor(backbone.vision.mean).view(3, 1, 1)
+    std = 255 * torch.tensor(backbone.vision.std).view(3, 1, 1)
+    return (pixels.float() - mean) / std
+
+
+def random_pixels():
+    """Three pictures; the dark one's distance has fewer tokens."""
+    pixels = torch.randint(100, 156, (3, 3, 32, 48))
+    pixels[1] -= 100
+    return pixels
+
+
+@pytest.mark.parametrize('mode', ['none', 'fixed', 'adaptive'])
+@torch.no_grad()
+def test_shapes(make, mode):
+    backbone = make(prompt__mode=mode)
+    features = backbone(normalised(backbone, random_pixels()))
+    length = backbone.prompt.length
+    assert (length == 0) == (mode == 'none')
+    assert features.patch_map.shape == (3, 32, 2, 3)
+    assert features.vision_map.shape == (3, 24, 2, 3)
+    assert features.prompt_states.shape == (3, length, 32)
+    assert features.prompt_mask.shape == (3, length)
+    assert features.prompt_mask.dtype == torch.bool
+
+
+@torch.no_grad()
+def test_maps_are_laid_out_as_the_picture(make):
+    """Row by row, as timm orders its patches."""
+    backbone = make()
+    inputs = normalised(backbone, random_pixels())
+    got = backbone(inputs).vision_map
+    tokens = backbone.vision(inputs)
+    for row in range(2):
+        for column in range(3):
+            assert torch.equal(
+                got[:, :, row, column], tokens[:, 3 * row + column]
+            )
+
+
+@torch.no_grad()
+def test_the_language_model_reads_prompt_then_patches(make):
+    """Hugging Face's own run on the sequence, with its 2-D mask."""
+    backbone = make()
+    inputs = normalised(backbone, random_pixels())
+    features = backbone(inputs)
+    ids, mask = backbone.prompt(backbone.picture(inputs))
+    assert not mask.all()
+    patches = backbone.reprogramming(
+        backbone.vision(inputs), backbone.keys_values()
+    )
+    words = backbone.language.word_embeddings[ids]
+    mask = torch.cat([mask, torch.ones(3, 6, dtype=torch.bool)], 1)
+    want = backbone.language.model(
+        inputs_embeds=torch.cat([words, patches], 1),
+        attention_mask=mask.long(),
+        position_ids=(mask.long().cumsum(1) - 1).clamp(min=0),
+    ).last_hidden_state
+    got = torch.cat(
+        [features.prompt_states, features.patch_map.flatten(2).mT], 1
+    )
+    torch.testing.assert_close(got[mask], want[mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['none', 'adaptive'])
+@torch.no_grad()
+def test_a_batch_equals_its_pictures(make, mode, fill_lora):
+    backbone = fill_lora(make(prompt__mode=mode))
+    inputs = normalised(backbone, random_pixels())
+    together = backbone(inputs)
+    for i in range(3):
+        alone = backbone(inputs[i : i + 1])
+        kept = alone.prompt_mask[0]
+        assert torch.equal(kept, together.prompt_mask[i])
+        for a, b in (
+            (alone.patch_map[0], together.patch_map[i]),
+            (alone.vision_map[0], together.vision_map[i]),
+            (alone.prompt_states[0][kept], together.prompt_states[i][kept]),
+        ):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+
+def test_pixels_come_back_exactly(make):
+    backbone = make()
+    backbone.mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255
+    backbone.std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255
+    every = torch.arange(256).view(1, 1, 16, 16).expand(2, 3, -1, -1)
+    mean = np.array([0.485, 0.456, 0.406], 'f4')[:, None, None] * 255
+    std = np.array([0.229, 0.224, 0.225], 'f4')[:, None, None] * 255
+    inputs = torch.from_numpy((every.numpy().astype('f4') - mean) / std)
+    assert torch.equal(backbone.picture(inputs), every.float())
+
+
+def test_pixels_of_the_models_own_normalisation(make):
+    backbone, pixels = make(), random_pixels()
+    got = backbone.picture(normalised(backbone, pixels))
+    assert torch.equal(got, pixels.float())
+
+
+def assert_cache_is_right(backbone):
+    want = backbone._compute_keys_values()
+    for _ in range(2):
+        got = backbone.keys_values()
+        assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+    assert backbone.keys_values()[0] is got[0]
+    return got[0]
+
+
+@torch.no_grad()
+def test_the_cache_follows_the_weights(make):
+    backbone = make()
+    seen = [assert_cache_is_right(backbone)]
+    backbone.prototypes.mapping.mul_(2)
+    backbone.prototypes.mapping[0] += 1
+    seen.append(assert_cache_is_right(backbone))
+    backbone.reprogramming.key.weight.add_(0.1)
+    seen.append(assert_cache_is_right(backbone))
+    backbone.language.word_embeddings.normal_()
+    seen.append(assert_cache_is_right(backbone))
+    torch.manual_seed(9)
+    backbone.load_state_dict(make().state_dict())
+    seen.append(assert_cache_is_right(backbone))
+    backbone.double()
+    assert_cache_is_right(backbone)
+    for a, b in zip(seen[:-1], seen[1:], strict=True):
+        assert not torch.equal(a, b)
+
+
+@torch.no_grad()
+def test_the_cache_is_dropped_by_train_and_eval(make):
+    """MMEngine's EMAHook swaps weights through ``.data``, unseen."""
+    backbone = make()
+    before = assert_cache_is_right(backbone)
+    backbone.reprogramming.key.weight.data.add_(0.1)
+    backbone.eval()
+    assert not torch.equal(before, assert_cache_is_right(backbone))
+    backbone.train()
+    assert backbone.keys_values()[0] is not backbone.keys_values()[0]
+
+
+def test_no_cache_where_gradients_are_wanted(make):
+    backbone = make()
+    with torch.no_grad():
+        backbone.keys_values()
+    key, _ = backbone.keys_values()
+    key.sum().backward()
+    assert backbone.prototypes.mapping.grad.abs().sum() > 0
+
+
+def test_a_sequence_longer_than_the_positions(make, build, tiny_backbone_cfg):
+    limit = make().prompt.length + 6
+    make(language__config__max_position_embeddings=limit)
+    with pytest.raises(
+        ConfigError, match=f'{limit - 6} prompt tokens and 2 x 3 patches'
+    ):
+        make(language__config__max_position_embeddings=limit - 1)
+
+
+@torch.no_grad()
+def test_scale_of_the_patches_is_that_of_words(make):
+    backbone = make()
+    patches = backbone.reprogramming(
+        torch.randn(2, 50, 24), backbone.keys_values()
+    )
+    words = backbone.language.word_embeddings
+    assert patches.std().item() == pytest.approx(words.std().item(), rel=0.2)
+
+
+@torch.no_grad()
+def test_under_autocast_the_cache_is_not_mixed_up(make):
+    backbone = make()
+    plain = backbone.keys_values()[0]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert backbone.keys_values()[0].dtype == torch.bfloat16
+    assert torch.equal(backbone.keys_values()[0], plain)

@@ -1,0 +1,251 @@
+import pytest
+import torch
+
+from llm_mde_mm.utils.errors import ConfigError, WeightsError
+
+SIZES = dict(
+    bert=dict(
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=40,
+    ),
+    gpt2=dict(n_embd=32, n_head=4, n_layer=2, n_positions=40),
+    mpnet=dict(
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+        max_position_embeddings=42,
+    ),
+)
+FAMILIES = list(SIZES)
+
+
+@pytest.fixture
+def make(build):
+    def make(family, **kwargs):
+        config = dict(model_type=family, **SIZES[family])
+        model = build(dict(type='HFLanguageModel', config=config, **kwargs))
+        # Sizeable weights, or masks and positions would barely show.
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if parameter.ndim > 1 and 'lora_B' not in name:
+                    parameter.normal_(std=0.3)
+        return model.eval()
+
+    return make
+
+
+def left_padded(length=9, paddings=(0, 3, 5)):
+    mask = torch.ones(len(paddings), length, dtype=torch.bool)
+    for row, padding in zip(mask, paddings, strict=True):
+        row[:padding] = False
+    return torch.randn(len(paddings), length, 32), mask
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@torch.no_grad()
+def test_states_are_hugging_faces_own(make, family):
+    """Their 2-D mask, with the positions that a left-padded text needs."""
+    ours = make(family)
+    states, mask = left_padded()
+    offset = 2 if family == 'mpnet' else 0
+    positions = (mask.long().cumsum(1) - 1).clamp(min=0) + offset
+    want = ours.model(
+        inputs_embeds=states,
+        attention_mask=mask.long(),
+        position_ids=positions,
+    ).last_hidden_state
+    got = ours(states, mask)
+    assert got.shape == (3, 9, 32)
+    torch.testing.assert_close(got[mask], want[mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@torch.no_grad()
+def test_padding_changes_nothing(make, family):
+    """A row equals Hugging Face's run of it alone, with default positions."""
+    ours = make(family)
+    states, mask = left_padded()
+    got = ours(states, mask)
+    for row, keep, result in zip(states, mask, got, strict=True):
+        alone = row[keep][None]
+        want = ours.model(inputs_embeds=alone).last_hidden_state[0]
+        torch.testing.assert_close(result[keep], want, rtol=0, atol=1e-5)
+        bare = ours(alone, None)[0]
+        torch.testing.assert_close(bare, want, rtol=0, atol=1e-6)
+    # What stands in the padding is not read.
+    states[~mask] = 50.0
+    torch.testing.assert_close(ours(states, mask)[mask], got[mask])
+    assert torch.isfinite(got).all()
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@torch.no_grad()
+def test_who_sees_whom(make, family):
+    ours = make(family)
+    assert ours.is_causal == (family == 'gpt2')
+    states, mask = left_padded()
+    changed = states.clone()
+    changed[:, -1] = torch.randn(32)
+    difference = (ours(states, mask) - ours(changed, mask)).abs().amax(-1)
+    assert (difference[:, -1] > 1e-3).all()
+    before = difference[:, :-1][mask[:, :-1]]
+    assert (before == 0).all() if ours.is_causal else (before > 1e-4).all()
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@torch.no_grad()
+def test_under_autocast(make, family):
+    ours = make(family)
+    states, mask = left_padded()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        got = ours(states, mask)
+    want = ours(states, mask)[mask]
+    # bfloat16 has eight bits; the states come from a layer norm.
+    assert (got[mask] - want).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('mode', ['frozen', 'lora', 'full'])
+def test_what_is_trained(make, family, mode):
+    ours = make(family, finetune=mode)
+    assert not ours.word_embeddings.requires_grad
+    assert not any('pooler' in name for name, _ in ours.named_parameters())
+    trained = {n for n, p in ours.named_parameters() if p.requires_grad}
+    if mode == 'frozen':
+        assert not trained
+    if mode == 'lora':
+        assert trained and all('.lora_' in name for name in trained)
+    if mode == 'full':
+        frozen = {n for n, _ in ours.named_parameters()} - trained
+        assert len(frozen) == 1
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_every_trained_parameter_gets_a_gradient(make, family):
+    ours = make(family).train()
+    states, mask = left_padded()
+    ours(states, mask).square().sum().backward()
+    for name, parameter in ours.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_number_of_layers(make, family):
+    names = [n for n, _ in make(family, num_layers=1).named_parameters()]
+    assert any('.0.' in n for n in names)
+    assert not any('layer.1.' in n or 'h.1.' in n for n in names)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('rate', [0.0, 0.3])
+def test_dropout(make, family, rate):
+    ours = make(family, dropout=rate, finetune='frozen').train()
+    rates = {
+        module.p
+        for module in ours.modules()
+        if isinstance(module, torch.nn.Dropout)
+    }
+    assert rates == {rate}
+    states, mask = left_padded()
+    same = torch.equal(ours(states, mask), ours(states, mask))
+    assert same == (rate == 0)
+
+
+def test_limits_and_sizes(make):
+    # MPNet and RoBERTa count positions from 2.
+    assert [make(f).max_length for f in FAMILIES] == [40, 40, 40]
+    ours = make('bert')
+    vocabulary = len(ours.tokenizer)
+    assert ours.word_embeddings.shape == (vocabulary, 32)
+    ids = torch.tensor([[0, 5, vocabulary - 1]])
+    assert torch.equal(ours.embed(ids)[0], ours.word_embeddings[ids[0]])
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@torch.no_grad()
+def test_from_a_folder(make, build, family, tmp_path):
+    random = make(family, finetune='frozen')
+    random.model.save_pretrained(tmp_path)
+    random.tokenizer.save_pretrained(tmp_path)
+    loaded = build(
+        dict(type='HFLanguageModel', weights=str(tmp_path), dropout=0.0)
+    ).eval()
+    assert loaded.model.dtype == torch.float32
+    states, mask = left_padded()
+    got = loaded(states, mask)[mask]
+    want = random(states, mask)[mask]
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-6)
+    text = 'content is far'
+    assert loaded.tokenizer(text) == random.tokenizer(text)
+    first = build(
+        dict(type='HFLanguageModel', weights=str(tmp_path), num_layers=1)
+    ).eval()
+    assert not torch.allclose(first(states, mask)[mask], want, atol=1e-3)
+
+
+def test_a_folder_with_missing_parameters(make, build, tmp_path):
+    random = make('bert', num_layers=1, finetune='frozen')
+    random.model.save_pretrained(tmp_path)
+    random.tokenizer.save_pretrained(tmp_path)
+    cfg = dict(type='HFLanguageModel', weights=str(tmp_path), num_layers=2)
+    with pytest.raises(WeightsError, match='lacks 16 parameters of BertModel'):
+        build(cfg)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_folder_without_a_tokeniser(make, build, family, tmp_path):
+    make(family, finetune='frozen').model.save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match='tokeniser'):
+        build(dict(type='HFLanguageModel', weights=str(tmp_path)))
+
+
+def test_a_damaged_folder(make, build, tmp_path):
+    random = make('bert', finetune='frozen')
+    random.model.save_pretrained(tmp_path)
+    random.tokenizer.save_pretrained(tmp_path)
+    (tmp_path / 'model.safetensors').write_bytes(b'none')
+    with pytest.raises(WeightsError, match='LLM_WEIGHTS'):
+        build(dict(type='HFLanguageModel', weights=str(tmp_path)))
+
+
+@pytest.mark.parametrize('where', ['/nowhere/at/all', './none', 'a/b/c'])
+def test_a_path_that_does_not_exist(build, where):
+    with pytest.raises(WeightsError, match='does not exist.*LLM_WEIGHTS'):
+        build(dict(type='HFLanguageModel', weights=where))
+
+
+def test_a_hub_that_cannot_be_reached(build):
+    cfg = dict(type='HFLanguageModel', weights='nobody/has-this-model')
+    with pytest.raises(WeightsError, match='LLM_WEIGHTS'):
+        build(cfg)
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(), "config=dict.model_type='bert'"),
+        (dict(config=dict(hidden_size=32)), "config=dict.model_type='bert'"),
+        (dict(config=dict(model_type='berd')), 'config.model_type.*berd'),
+        (dict(config=dict(model_type='bert'), num_layers=0), 'num_layers'),
+        (dict(config=dict(model_type='bert'), dropout=1.0), 'dropout is 1'),
+    ],
+)
+def test_wrong_settings(build, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        build(dict(type='HFLanguageModel', **settings))
+
+
+def test_a_model_that_takes_no_embeddings(build):
+    config = dict(
+        model_type='vit',
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_hidden_layers=1,
+    )
+    with pytest.raises(ConfigError, match='ViTModel takes no inputs_embeds'):
+        build(dict(type='HFLanguageModel', config=config))

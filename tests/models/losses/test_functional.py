@@ -1,0 +1,199 @@
+import numpy as np
+import pytest
+import torch
+
+from llm_mde_mm.models.losses.functional import (
+    resize_depth,
+    scale_and_shift,
+    silog_loss,
+    ssi_loss,
+    valid_depth,
+)
+
+CASES = range(40)
+
+
+def random_case(seed):
+    """Prediction, target and mask ``(H, W)``; the size varies too."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(2, 40, 2)
+    target = rng.uniform(0.4, 9.9, (height, width))
+    prediction = target * np.exp(rng.normal(0, 0.3, target.shape)) + 0.1
+    if seed % 4 == 3:
+        prediction = 10.5 - target * rng.uniform(0.8, 1, target.shape)
+    valid = rng.uniform(size=target.shape) < 0.8
+    valid.flat[:2] = True
+    return prediction.astype('f4'), target.astype('f4'), valid
+
+
+def numpy_ssi(p, d, m, weight=0.0, scales=4):
+    """Equations 4, 5 and 11 of arXiv 1907.01341 by the normal equations."""
+    p, d = p.astype(np.float64), d.astype(np.float64)
+    system = np.stack([p[m], np.ones(m.sum())], 1)
+    s, t = np.linalg.lstsq(system, d[m], rcond=None)[0]
+    if s < 0:
+        s, t = 0.0, d[m].mean()
+    residual = s * p + t - d
+    loss = (residual[m] ** 2).sum() / (2 * m.sum())
+    for k in range(scales):
+        r, v = residual[:: 2**k, :: 2**k], m[:: 2**k, :: 2**k]
+        total = 0.0
+        for y in range(r.shape[0]):
+            for x in range(r.shape[1]):
+                if x and v[y, x] and v[y, x - 1]:
+                    total += abs(r[y, x] - r[y, x - 1])
+                if y and v[y, x] and v[y - 1, x]:
+                    total += abs(r[y, x] - r[y - 1, x])
+        loss += weight * total / max(v.sum(), 1)
+    return loss
+
+
+def numpy_silog(p, d, m, focus):
+    g = np.log(np.maximum(p[m].astype(np.float64), 1e-3))
+    g -= np.log(np.maximum(d[m].astype(np.float64), 1e-3))
+    value = (g**2).mean() - focus * g.mean() ** 2
+    # The documented softening of the root.
+    return np.sqrt(value + 1e-6) - 1e-3
+
+
+def as_batch(*maps):
+    return [torch.from_numpy(np.asarray(m))[None] for m in maps]
+
+
+@pytest.mark.parametrize('weight', [0.0, 0.5])
+def test_ssi_agrees_with_numpy(weight):
+    for seed in CASES:
+        case = random_case(seed)
+        got = ssi_loss(*as_batch(*case), weight)
+        assert got.dtype == torch.float32
+        want = numpy_ssi(*case, weight)
+        assert got.item() == pytest.approx(want, rel=1e-6), seed
+
+
+@pytest.mark.parametrize('focus', [0.0, 0.5, 0.85, 1.0])
+def test_silog_agrees_with_numpy(focus):
+    for seed in CASES:
+        case = random_case(seed)
+        got = silog_loss(*as_batch(*case), focus).item()
+        assert got == pytest.approx(numpy_silog(*case, focus), rel=1e-6), seed
+
+
+def test_silog_with_full_focus_ignores_the_scale():
+    p, d, m = as_batch(*random_case(1))
+    one, two = silog_loss(p, d, m, 1.0), silog_loss(3 * p, d, m, 1.0)
+    torch.testing.assert_close(one, two, rtol=1e-5, atol=0)
+    assert silog_loss(3 * p, d, m, 0.5) > 1.5 * silog_loss(p, d, m, 0.5)
+
+
+@pytest.mark.parametrize('scale, shift', [(0.1, 0), (7.0, -3.0), (1.0, 40)])
+def test_ssi_ignores_scale_and_shift(scale, shift):
+    for seed in (0, 1, 2):
+        p, d, m = as_batch(*random_case(seed))
+        want = ssi_loss(p.double(), d, m, 0.5)
+        got = ssi_loss(scale * p.double() + shift, d, m, 0.5)
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=0)
+
+
+def test_an_inverted_map_costs_what_a_constant_does():
+    _, d, m = as_batch(*random_case(0))
+    for weight in (0.0, 0.5):
+        constant = ssi_loss(torch.full_like(d, 3.0), d, m, weight)
+        torch.testing.assert_close(ssi_loss(-d, d, m, weight), constant)
+        torch.testing.assert_close(ssi_loss(1 - 5 * d, d, m, weight), constant)
+        assert ssi_loss(d, d, m, weight) < 1e-6 < constant
+
+
+def test_scale_and_shift_of_a_known_line():
+    p = torch.tensor([[[1.0, 2.0, 4.0, 99.0]]])
+    valid = torch.tensor([[[True, True, True, False]]])
+    scale, shift = scale_and_shift(p, 2.5 * p + 0.75, valid)
+    assert (scale.item(), shift.item()) == pytest.approx((2.5, 0.75), rel=1e-5)
+
+
+def test_a_batch_gives_the_values_of_its_pictures():
+    maps = torch.rand(3, 9, 11) + 0.5
+    d = torch.rand(3, 9, 11) + 0.5
+    m = torch.rand(3, 9, 11) < 0.7
+    for function in (lambda *a: ssi_loss(*a, 0.5), silog_loss):
+        singles = [
+            function(*(t[i : i + 1] for t in (maps, d, m))) for i in (0, 1, 2)
+        ]
+        torch.testing.assert_close(function(maps, d, m), torch.cat(singles))
+
+
+def extreme_cases():
+    d = torch.rand(1, 8, 8) * 9 + 0.5
+    every = torch.ones(1, 8, 8, dtype=torch.bool)
+    one = torch.zeros_like(every)
+    one[0, 3, 4] = True
+    return dict(
+        perfect=(d.clone(), d, every),
+        constant=(torch.full_like(d, 2.5), d, every),
+        flat_both=(torch.full_like(d, 2.5), torch.full_like(d, 2.5), every),
+        all_invalid=(torch.rand_like(d), torch.zeros_like(d), ~every),
+        one_pixel=(torch.rand_like(d), d, one),
+        nan_outside=(torch.rand_like(d), d.where(one, torch.nan), one),
+        zero=(torch.zeros_like(d), d, every),
+        negative=(-torch.rand_like(d), d, every),
+        large=(torch.rand_like(d) * 1e12, d, every),
+        small=(torch.rand_like(d) * 1e-12, d, every),
+        tiny_target=(torch.rand_like(d), d * 1e-30, every),
+    )
+
+
+@pytest.mark.parametrize('name', extreme_cases())
+@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog'])
+def test_value_and_gradient_are_finite(name, loss):
+    function = dict(
+        ssi=ssi_loss,
+        ssi_gradient=lambda *a: ssi_loss(*a, 0.5),
+        silog=silog_loss,
+    )[loss]
+    p, d, m = extreme_cases()[name]
+    p.requires_grad_()
+    value = function(p, d, m)
+    (gradient,) = torch.autograd.grad(value.sum(), p)
+    assert torch.isfinite(value).all() and (value >= 0).all()
+    assert torch.isfinite(gradient).all()
+    if name == 'all_invalid':
+        assert value.item() == 0
+    if name == 'perfect':
+        assert value.item() < 1e-6
+
+
+@pytest.mark.parametrize('loss', ['ssi', 'silog'])
+def test_gradient_against_finite_differences(loss):
+    """Central differences of the float64 NumPy formula."""
+    p, d, m = random_case(5)
+    tensors = as_batch(p, d, m)
+    tensors[0].requires_grad_()
+    ours, numpy_one = dict(
+        ssi=(lambda *a: ssi_loss(*a, 0.5), lambda *a: numpy_ssi(*a, 0.5)),
+        silog=(silog_loss, lambda *a: numpy_silog(*a, 0.5)),
+    )[loss]
+    (gradient,) = torch.autograd.grad(ours(*tensors).sum(), tensors[0])
+    for y, x in np.random.default_rng(0).integers(0, min(p.shape), (12, 2)):
+        values = []
+        for step in (-1e-6, 1e-6):
+            moved = p.astype(np.float64)
+            moved[y, x] += step
+            values.append(numpy_one(moved, d, m))
+        want = (values[1] - values[0]) / 2e-6
+        got = gradient[0, y, x].item()
+        assert got == pytest.approx(want, rel=1e-3, abs=1e-6)
+
+
+def test_valid_depth():
+    target = torch.tensor([0.0, -1.0, 0.5, 10.0, 10.1, torch.nan, torch.inf])
+    assert valid_depth(target).tolist() == [
+        False, False, True, True, True, False, False,
+    ]  # fmt: skip
+    assert valid_depth(target, 10.0).sum() == 2
+
+
+def test_resize_depth_against_hand_values():
+    depth = torch.tensor([[[[1.0, 3.0]]]], dtype=torch.bfloat16)
+    got = resize_depth(depth, (1, 4))
+    # Pixel centres at -0.25, 0.25, 0.75, 1.25 of the two.
+    assert got.flatten().tolist() == [1.0, 1.5, 2.5, 3.0]
+    assert got.dtype == resize_depth(depth, (1, 2)).dtype == torch.float32

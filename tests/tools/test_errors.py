@@ -1,0 +1,184 @@
+"""Every mistake that a user is likely to make gets its own clear error."""
+
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import DATASETS, MODELS
+
+from llm_mde_mm.apis import DepthInferencer, launch
+from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
+from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
+from tests.tools.conftest import ROOT
+
+NYU = str(ROOT / 'configs/llm_mde_nyu_fewshot.py')
+ROOMS = str(ROOT / 'configs/quickstart/rooms.py')
+
+
+@pytest.fixture
+def nyu_root(tmp_path, monkeypatch):
+    """A tree in the NYU layout with two pictures in each split."""
+    for split in ('train', 'test'):
+        for kind in ('images', 'annotations'):
+            (tmp_path / kind / split).mkdir(parents=True)
+        for index in range(2):
+            name = f'{split}/kitchen_{index:05d}'
+            cv2.imwrite(
+                str(tmp_path / f'images/{name}.jpg'),
+                np.full((48, 64, 3), 90, np.uint8),
+            )
+            cv2.imwrite(
+                str(tmp_path / f'annotations/{name}.png'),
+                np.full((48, 64), 2000, np.uint16),
+            )
+    monkeypatch.setenv('NYU_ROOT', str(tmp_path))
+    return tmp_path
+
+
+def test_dataset(cfg, split):
+    return DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+
+
+test_dataset.__test__ = False
+
+
+def test_no_data_root(monkeypatch, tmp_path):
+    monkeypatch.setenv('NYU_ROOT', str(tmp_path / 'gone'))
+    with pytest.raises(DataError, match='gone.*NYU_ROOT'):
+        launch.check_data(launch.load_config(NYU), ('train',))
+
+
+def test_empty_split(nyu_root):
+    for file in (nyu_root / 'images/train').iterdir():
+        file.unlink()
+    for file in (nyu_root / 'annotations/train').iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="split 'train' is empty"):
+        launch.check_data(launch.load_config(NYU), ('train',))
+
+
+def test_missing_depth_file(nyu_root):
+    (nyu_root / 'annotations/test/kitchen_00001.png').unlink()
+    with pytest.raises(DataError, match='1 of 2 .*kitchen_00001.png'):
+        launch.check_data(launch.load_config(NYU), ('test',))
+
+
+@pytest.mark.parametrize(
+    ('depth', 'message'),
+    [
+        (np.full((24, 32), 2000, np.uint16), r'kitchen_00000.*24.*32.*48.*64'),
+        (np.full((48, 64), 20, np.uint8), r'kitchen_00000.*8-bit'),
+    ],
+)
+def test_unfit_depth_file(nyu_root, depth, message):
+    path = nyu_root / 'annotations/test/kitchen_00000.png'
+    cv2.imwrite(str(path), depth)
+    dataset = test_dataset(launch.load_config(NYU), 'test')
+    with pytest.raises(DataError, match=message):
+        dataset[0]
+
+
+def test_misspelt_part():
+    cfg = launch.load_config(ROOMS)
+    cfg.model.decode_head.type = 'AdaptionHead'
+    with pytest.raises(ConfigError, match='AdaptionHead'):
+        launch.build_runner(cfg)
+
+
+def test_lora_pattern_that_matches_nothing():
+    cfg = launch.load_config(ROOMS)
+    cfg.model.backbone.language.lora.targets = 'q_proj'
+    with pytest.raises(ConfigError, match="'q_proj' matches no linear layer"):
+        MODELS.build(cfg.model)
+
+
+def test_no_network_for_hub_weights(monkeypatch):
+    import timm
+
+    def offline(*args, **kwargs):
+        raise OSError('no route to host')
+
+    monkeypatch.setenv('VIT_WEIGHTS', 'vit_base_patch16_224.augreg_in21k')
+    monkeypatch.setattr(timm, 'create_model', offline)
+    with pytest.raises(WeightsError, match='VIT_WEIGHTS'):
+        MODELS.build(launch.load_config(NYU).model)
+
+
+def test_no_config_file():
+    with pytest.raises(ConfigError, match='nowhere.py'):
+        launch.load_config('nowhere.py')
+
+
+def test_no_checkpoint(tmp_path):
+    with pytest.raises(WeightsError, match='holds no checkpoint'):
+        find_checkpoint(tmp_path)
+    with pytest.raises(WeightsError, match='there is no checkpoint'):
+        DepthInferencer(ROOMS, tmp_path / 'gone.pth')
+
+
+def test_truncated_checkpoint(tmp_path):
+    torch.save({'state_dict': {'a': torch.zeros(1000)}}, tmp_path / 'a.pth')
+    whole = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'a.pth').write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match='a.pth'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+class Hostile:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+def test_hostile_checkpoint_is_not_executed(tmp_path):
+    target = tmp_path / 'executed'
+    torch.save({'state_dict': {}, 'x': Hostile(target)}, tmp_path / 'a.pth')
+    with pytest.raises(WeightsError, match='could run code'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert not target.exists()
+
+
+def test_checkpoint_of_another_config(tmp_path):
+    torch.save({'state_dict': {'other': torch.zeros(1)}}, tmp_path / 'a.pth')
+    with pytest.raises(WeightsError, match='another config'):
+        DepthInferencer(ROOMS, tmp_path / 'a.pth', 'cpu')
+
+
+def test_opencv_without_its_system_library(tmp_path):
+    (tmp_path / 'cv2.py').write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file')"
+    )
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/train.py'), ROOMS],
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'apt-get install libgl1' in done.stderr
+
+
+def test_every_config_is_whole(monkeypatch):
+    """Each leaf config names parts that exist and data it can describe."""
+    monkeypatch.setenv('VIT_WEIGHTS', 'random')
+    monkeypatch.setenv('LLM_WEIGHTS', 'random')
+    leaves = [
+        path
+        for folder in ('configs', 'projects')
+        for path in sorted((ROOT / folder).rglob('*.py'))
+        if '_base_' not in path.parts and 'configs' in path.parts
+    ]
+    assert len(leaves) >= 6
+    for path in leaves:
+        cfg = Config.fromfile(path)
+        assert cfg.model.type == 'LLMDepthEstimator'
+        for split in ('train', 'val', 'test'):
+            assert DATASETS.get(cfg[f'{split}_dataloader'].dataset.type)

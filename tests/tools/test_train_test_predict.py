@@ -1,0 +1,158 @@
+"""What a user types, from training to pictures."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from llm_mde_mm.datasets.rooms import render_room
+from tests.tools.conftest import run
+
+SCORES = {
+    'abs_rel',
+    'sq_rel',
+    'rmse',
+    'rmse_log',
+    'log10',
+    'silog',
+    'd1',
+    'd2',
+    'd3',
+}
+
+
+@pytest.fixture(scope='module')
+def tested(trained, tiny_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('test')
+    done = run(
+        'tools/test.py',
+        tiny_config,
+        trained,
+        '--work-dir',
+        folder,
+        '--out',
+        folder / 'metrics.json',
+        '--show-dir',
+        folder / 'show',
+        '--save-predictions',
+        folder / 'predictions',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout + done.stderr
+
+
+def test_training_shows_its_progress(trained):
+    console = (trained / 'console').read_text()
+    assert re.search(r'epoch 2/2 .*step 4/4, loss=\d.*lr=\d', console)
+    assert 'parameters' in console
+    assert 'System environment' not in console
+    log = next(trained.glob('*/*.log')).read_text()
+    assert 'System environment' in log and 'Config:' in log
+
+
+def test_training_keeps_the_best_checkpoint(trained):
+    best = list(trained.glob('best_loss_epoch_*.pth'))
+    assert len(best) == 1
+
+
+def test_scores_are_written(tested):
+    folder, console = tested
+    scores = json.loads((folder / 'metrics.json').read_text())
+    assert SCORES < scores.keys()
+    assert scores['pictures'] == 5 and scores['skipped'] == 0
+    assert all(np.isfinite(scores[name]) for name in SCORES)
+    assert scores['constant_abs_rel'] > 0
+    assert 'best constant' in console
+    assert str(folder / 'show' / 'comparison.png') in console
+
+
+def test_sheet_and_predictions_are_written(tested):
+    folder, _ = tested
+    sheet = cv2.imread(str(folder / 'show' / 'comparison.png'))
+    assert sheet.std() > 10
+    files = sorted((folder / 'predictions').iterdir())
+    assert len(files) == 5
+    depth = cv2.imread(str(files[0]), cv2.IMREAD_UNCHANGED)
+    assert depth.dtype == np.uint16 and depth.shape == (96, 128)
+    assert 0 < depth.min() and depth.max() <= 10_000
+
+
+def test_predict_writes_three_forms(trained, tiny_config, tmp_path):
+    pictures = tmp_path / 'pictures'
+    pictures.mkdir()
+    for index in range(2):
+        room = render_room(0, index, size=(60, 80))
+        cv2.imwrite(str(pictures / f'room{index}.png'), room.image)
+    done = run(
+        'tools/predict.py',
+        tiny_config,
+        trained,
+        pictures,
+        '--out-dir',
+        tmp_path / 'out',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = sorted(p.name for p in (tmp_path / 'out').iterdir())
+    assert names == [
+        f'room{i}{end}'
+        for i in range(2)
+        for end in ('.npy', '.png', '_colour.png')
+    ]
+    metres = np.load(tmp_path / 'out' / 'room1.npy')
+    stored = cv2.imread(str(tmp_path / 'out' / 'room1.png'), -1)
+    assert metres.shape == (60, 80) and metres.dtype == np.float32
+    np.testing.assert_array_equal(stored, np.rint(metres * 1000.0))
+
+
+def test_resume_goes_on_where_the_run_ended(trained, tiny_config):
+    done = run(
+        'tools/train.py',
+        tiny_config,
+        '--work-dir',
+        trained,
+        '--resume',
+        '--cfg-options',
+        'train_cfg.max_epochs=3',
+    )
+    console = done.stdout + done.stderr
+    assert done.returncode == 0, console[-3000:]
+    assert 'resumed epoch: 2, iter: 4' in console
+    assert (trained / 'epoch_3.pth').is_file()
+
+
+def test_amp_trains_and_keeps_float32_weights(tiny_config, tmp_path):
+    done = run(
+        'tools/train.py',
+        tiny_config,
+        '--work-dir',
+        tmp_path,
+        '--amp',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.num_rooms=4',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    config = next(tmp_path.glob('*.py')).read_text()
+    assert 'BF16OptimWrapper' in config
+    state = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
+    kinds = {
+        t.dtype for t in state['state_dict'].values() if t.is_floating_point()
+    }
+    assert kinds == {torch.float32}
+
+
+def test_a_mistake_ends_with_one_line(tiny_config, tmp_path):
+    done = run(
+        'tools/train.py',
+        'configs/llm_mde_nyu_fewshot.py',
+        '--work-dir',
+        tmp_path,
+        NYU_ROOT=str(tmp_path / 'nowhere'),
+    )
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert 'NYU_ROOT' in done.stderr and 'nowhere' in done.stderr
+    assert not list(tmp_path.iterdir())

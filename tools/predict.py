@@ -1,0 +1,47 @@
+#!/usr/bin/env python
+"""Predict depth: ``python tools/predict.py CONFIG CHECKPOINT PICTURE``."""
+
+import argparse
+
+# The package comes first: it says what to do where OpenCV does not load.
+from llm_mde_mm.apis import DepthInferencer, launch, save_prediction  # isort: skip
+from tqdm import tqdm
+
+from llm_mde_mm.apis.depth_inferencer import OUTPUTS, picture_files
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Predict depth of pictures.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', help='checkpoint, or the work dir of a run (its best)'
+    )
+    parser.add_argument('picture', help='picture, or a folder of pictures')
+    parser.add_argument('--out-dir', required=True, help='folder of results')
+    parser.add_argument(
+        '--outputs',
+        nargs='+',
+        choices=OUTPUTS,
+        default=OUTPUTS,
+        help='uint16 PNG in millimetres, float32 npy in metres, colour PNG',
+    )
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--device', help='such as cuda:0; a GPU if there is')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Predict."""
+    args = parse_args()
+    files = picture_files(args.picture)
+    inferencer = DepthInferencer(args.config, args.checkpoint, args.device)
+    predictions = inferencer.iterate(files, args.batch_size)
+    max_depth = inferencer.model.decode_head.max_depth
+    for prediction in tqdm(predictions, total=len(files), unit='picture'):
+        save_prediction(prediction, args.out_dir, args.outputs, max_depth)
+    print(f'{len(files)} predictions: {args.out_dir}')
+
+
+if __name__ == '__main__':
+    launch.run_tool(main)
