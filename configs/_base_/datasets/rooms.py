@@ -9,13 +9,13 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='PackSegInputs')]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
-        num_rooms=1620,
+        num_rooms=1080,
         first_index=0,
         seed=0,
         size=input_size,
@@ -24,7 +24,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -40,7 +40,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),

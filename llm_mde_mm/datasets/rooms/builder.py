@@ -64,15 +64,15 @@ class RoomBuilder:
         """Place the camera, looking across the room."""
         rng, size = self.rng, self.size
         spots = []
-        for _ in range(6):
+        for _ in range(16):
             here = [float(rng.uniform(0.5, s - 0.5)) for s in size[:2]]
             goal = [s * float(rng.uniform(0.25, 0.75)) for s in size[:2]]
             spots.append((*here, goal[0] - here[0], goal[1] - here[1]))
         # The longest view of a few: people photograph rooms, not walls.
         x, y, dx, dy = max(spots, key=lambda s: s[2] ** 2 + s[3] ** 2)
-        height = float(rng.uniform(1.0, 1.7))
+        height = float(rng.uniform(1.2, 1.6))
         yaw = float(np.arctan2(dy, dx) + rng.normal(0, 0.1))
-        pitch = float(np.clip(rng.normal(-0.22, 0.16), -0.7, 0.15))
+        pitch = float(np.clip(rng.normal(-0.35, 0.25), -0.9, 0.15))
         roll = float(np.clip(rng.normal(0, 0.02), -0.06, 0.06))
         focal = FOCAL * float(rng.uniform(0.97, 1.03))
         position = np.array([x, y, height])
