@@ -5,7 +5,7 @@ from tests.tools.conftest import ROOT, run
 CONFIG = f"""
 _base_ = '{ROOT}/configs/quickstart/rooms.py'
 custom_imports = dict(
-    imports=['llm_mde_mm', 'projects.bilinear_head'],
+    imports=['llm_mde_mm', 'projects.bilinear_head.bilinear_head'],
     allow_failed_imports=False)
 model = dict(
     backbone=dict(language=dict(

@@ -53,7 +53,9 @@ class DepthRunner(Runner):
             and not torch.cuda.is_available()
         ):
             model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel', broadcast_buffers=False
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
             )
         return super().wrap_model(model_wrapper_cfg, model)
 

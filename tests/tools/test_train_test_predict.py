@@ -104,7 +104,7 @@ def test_predict_writes_three_forms(trained, tiny_config, tmp_path):
     metres = np.load(tmp_path / 'out' / 'room1.npy')
     stored = cv2.imread(str(tmp_path / 'out' / 'room1.png'), -1)
     assert metres.shape == (60, 80) and metres.dtype == np.float32
-    np.testing.assert_array_equal(stored, np.rint(metres * 1000.0))
+    np.testing.assert_array_equal(stored, np.rint(metres.astype(float) * 1000))
 
 
 def test_resume_goes_on_where_the_run_ended(trained, tiny_config):

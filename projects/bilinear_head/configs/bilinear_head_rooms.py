@@ -7,7 +7,7 @@ Command: python tools/train.py \
 _base_ = '../../../configs/quickstart/rooms.py'
 
 custom_imports = dict(
-    imports=['llm_mde_mm', 'projects.bilinear_head'],
+    imports=['llm_mde_mm', 'projects.bilinear_head.bilinear_head'],
     allow_failed_imports=False,
 )
 model = dict(

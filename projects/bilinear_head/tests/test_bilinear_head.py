@@ -1,7 +1,7 @@
 import torch
 from mmseg.registry import MODELS
 
-from projects.bilinear_head import BilinearHead
+from projects.bilinear_head.bilinear_head import BilinearHead
 
 
 def test_head_is_registered_and_gives_metres():
