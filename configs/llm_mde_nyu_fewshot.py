@@ -7,6 +7,7 @@ Command: python tools/train.py configs/llm_mde_nyu_fewshot.py
 _base_ = [
     './_base_/models/llm_mde_vitb16_bertb.py',
     './_base_/datasets/nyu_fewshot.py',
+    './_base_/evaluation.py',
     './_base_/schedules/adamw_cosine_50e.py',
     './_base_/default_runtime.py',
 ]

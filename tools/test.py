@@ -7,7 +7,6 @@ from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
@@ -17,12 +16,10 @@ from llm_mde_mm.utils.depth_io import write_bytes
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Test a depth model.')
-    parser.add_argument('config', help='config file')
+    parser = launch.tool_parser('Test a depth model.')
     parser.add_argument(
         'checkpoint', help='checkpoint, or the work dir of a run (its best)'
     )
-    parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--out', metavar='JSON', help='write the scores here')
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write a comparison sheet here'
@@ -32,24 +29,13 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         help='write each prediction here, as uint16 PNG in millimetres',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override the config',
-    )
-    parser.add_argument('--launcher', choices=launch.LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 
 
 def main() -> None:
     """Test."""
     args = parse_args()
-    cfg = launch.load_config(args.config, args.cfg_options)
-    launch.set_launcher(cfg, args.launcher, args.local_rank)
-    cfg.work_dir = args.work_dir or cfg.work_dir
+    cfg = launch.tool_config(args)
     hooks = cfg.setdefault('custom_hooks', [])
     if args.show_dir:
         hooks.append(

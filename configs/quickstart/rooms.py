@@ -6,6 +6,7 @@ Command: make quickstart
 _base_ = [
     '../_base_/models/llm_mde_tiny.py',
     '../_base_/datasets/rooms.py',
+    '../_base_/evaluation.py',
     '../_base_/schedules/adamw_cosine_50e.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,12 +1,15 @@
 """From a config file to a runner: what the command-line tools share."""
 
+import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
@@ -14,6 +17,41 @@ from mmseg.registry import DATASETS, RUNNERS
 from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def tool_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that every tool with a runner takes.
+
+    Args:
+        description (str): What the tool does.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override the config, e.g. optim_wrapper.optimizer.lr=1e-4',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def tool_config(args: argparse.Namespace) -> Config:
+    """The config that the arguments of :func:`tool_parser` describe.
+
+    Raises:
+        ConfigError: If there is no such config file.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.work_dir
+    cfg.launcher = args.launcher
+    # Set by torchrun; older launchers pass it as an argument.
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return cfg
 
 
 def load_config(path: str, options: Mapping | None = None) -> Config:
@@ -57,18 +95,6 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
             DATASETS.build({**loader.dataset, 'pipeline': []})
 
 
-def set_launcher(cfg: Config, launcher: str, local_rank: int = 0) -> None:
-    """Choose how several processes find each other.
-
-    Args:
-        cfg (Config): Changed in place.
-        launcher (str): 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
-        local_rank (int): For launchers that pass it as an argument.
-    """
-    cfg.launcher = launcher
-    os.environ.setdefault('LOCAL_RANK', str(local_rank))
-
-
 def use_amp(cfg: Config) -> None:
     """Train in mixed precision: bfloat16 where it can be, float16 elsewhere.
 
@@ -76,11 +102,19 @@ def use_amp(cfg: Config) -> None:
         cfg (Config): Changed in place.
     """
     wrapper = cfg.optim_wrapper
-    if torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+    on_gpu = torch.cuda.is_available()
+    if on_gpu and not torch.cuda.is_bf16_supported():
         wrapper.type = 'AmpOptimWrapper'
         wrapper.loss_scale = 'dynamic'
-    else:
-        wrapper.type = 'BF16OptimWrapper'
+        return
+    wrapper.type = 'BF16OptimWrapper'
+    if not on_gpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        print_log(
+            'this processor has no bfloat16 instructions: --amp trains, but '
+            'many times slower than without',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def build_runner(cfg: Config) -> Runner:

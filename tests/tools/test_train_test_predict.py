@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from llm_mde_mm.apis import DepthInferencer
 from llm_mde_mm.datasets.rooms import render_room
+from llm_mde_mm.utils.errors import DataError
 from tests.tools.conftest import run
 
 SCORES = {
@@ -105,6 +107,26 @@ def test_predict_writes_three_forms(trained, tiny_config, tmp_path):
     stored = cv2.imread(str(tmp_path / 'out' / 'room1.png'), -1)
     assert metres.shape == (60, 80) and metres.dtype == np.float32
     np.testing.assert_array_equal(stored, np.rint(metres.astype(float) * 1000))
+
+
+def test_inferencer_takes_files_folders_and_arrays(
+    trained, tiny_config, tmp_path
+):
+    infer = DepthInferencer(str(tiny_config), trained, 'cpu')
+    picture = render_room(0, 3, size=(60, 80)).image
+    cv2.imwrite(str(tmp_path / 'room.png'), picture)
+    from_file = infer(tmp_path / 'room.png')[0]
+    both = infer([picture, str(tmp_path)], batch_size=2)
+    assert from_file.name == 'room'
+    assert [p.name for p in both] == ['0', 'room']
+    for prediction in both:
+        np.testing.assert_allclose(
+            prediction.depth, from_file.depth, rtol=1e-5
+        )
+    with pytest.raises(DataError, match='uint8'):
+        infer(picture.astype(np.float32))
+    with pytest.raises(DataError, match='nowhere'):
+        infer(tmp_path / 'nowhere')
 
 
 def test_resume_goes_on_where_the_run_ended(trained, tiny_config):

@@ -1,6 +1,5 @@
 # Rendered rooms: no download, no files. A picture is a function of its number
 # alone, so the three ranges of numbers are three disjoint sets.
-dataset_type = 'SyntheticRooms'
 input_size = (96, 128)
 
 train_pipeline = [
@@ -8,61 +7,34 @@ train_pipeline = [
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [dict(type='PackSegInputs')]
+rooms = dict(type='SyntheticRooms', seed=0, size=input_size, cache=True)
+loader = dict(batch_size=8, num_workers=1, persistent_workers=True)
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type,
-        num_rooms=1080,
-        first_index=0,
-        seed=0,
-        size=input_size,
-        cache=True,
-        pipeline=train_pipeline,
+        **rooms, num_rooms=1080, first_index=0, pipeline=train_pipeline
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type,
+        **rooms,
         num_rooms=54,
         first_index=100_000,
-        seed=0,
-        size=input_size,
-        cache=True,
         test_mode=True,
         pipeline=test_pipeline,
     ),
 )
 test_dataloader = dict(
-    batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type,
+        **rooms,
         num_rooms=108,
         first_index=200_000,
-        seed=0,
-        size=input_size,
         test_mode=True,
         pipeline=test_pipeline,
     ),
 )
-val_evaluator = [
-    dict(type='MonocularDepthMetric', crop='nyu_eigen'),
-    dict(type='ValidationLoss'),
-]
-test_evaluator = [
-    dict(
-        type='MonocularDepthMetric',
-        crop='nyu_eigen',
-        alignment=('none', 'median', 'affine'),
-        constant_baseline=True,
-    ),
-]
