@@ -24,7 +24,7 @@ quickstart: install
 	    --work-dir $(RUN) --out $(RUN)/metrics.json --show-dir $(RUN)
 
 test: dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: dev
 	$(BIN)/ruff check .
