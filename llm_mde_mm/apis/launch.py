@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
@@ -145,3 +146,8 @@ def run_tool(main: Callable[[], None]) -> None:
         main()
     except LLMMDEError as error:
         sys.exit(f'{type(error).__name__}: {error}')
+    if torch_dist.is_available() and torch_dist.is_initialized():
+        # A process that leaves while gloo's threads still serve another one
+        # is aborted.
+        torch_dist.barrier()
+        torch_dist.destroy_process_group()
