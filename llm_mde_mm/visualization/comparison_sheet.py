@@ -1,7 +1,6 @@
 """Pictures, ground truth, predictions and errors side by side."""
 
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.image import imsave
 from matplotlib.ticker import FixedLocator
+
+from llm_mde_mm.utils.depth_io import write_bytes
 
 from .canvas import INK, Canvas
 from .colour import DEPTH_CMAP, INVALID_COLOUR, colourise_depth
@@ -226,15 +227,6 @@ def _check_row(row: SheetRow) -> None:
 def _write_png(path: Path, rgb: np.ndarray) -> None:
     """Write a PNG that is either complete or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix='.part')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            imsave(file, rgb, format='png')
-        # mkstemp makes a file that only its owner can read.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    stream = io.BytesIO()
+    imsave(stream, rgb, format='png')
+    write_bytes(path, stream.getvalue())
