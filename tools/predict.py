@@ -7,7 +7,7 @@ import argparse
 from llm_mde_mm.apis import DepthInferencer, launch, save_prediction  # isort: skip
 from tqdm import tqdm
 
-from llm_mde_mm.apis.depth_inferencer import OUTPUTS, picture_files
+from llm_mde_mm.apis.depth_inferencer import DTYPES, OUTPUTS, picture_files
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,6 +28,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--device', help='such as cuda:0; a GPU if there is')
+    parser.add_argument(
+        '--dtype', choices=DTYPES, default='fp32', help='of the weights'
+    )
     return parser.parse_args()
 
 
@@ -35,7 +38,9 @@ def main() -> None:
     """Predict."""
     args = parse_args()
     files = picture_files(args.picture)
-    inferencer = DepthInferencer(args.config, args.checkpoint, args.device)
+    inferencer = DepthInferencer(
+        args.config, args.checkpoint, args.device, args.dtype
+    )
     predictions = inferencer.iterate(files, args.batch_size)
     max_depth = inferencer.model.decode_head.max_depth
     for prediction in tqdm(predictions, total=len(files), unit='picture'):

@@ -29,6 +29,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='ParameterTableHook'),
+    dict(type='PromptLogHook', interval=10),
     dict(type='ProgressBarHook'),
     # The paper stops after 5 epochs without a lower validation loss.
     dict(

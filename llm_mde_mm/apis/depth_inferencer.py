@@ -11,6 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmseg.registry import MODELS
 
 from llm_mde_mm.datasets.transforms import LoadPicture
+from llm_mde_mm.models.adapters import merge_adapters
 from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
 from llm_mde_mm.utils.depth_io import (
     write_depth_npy,
@@ -24,6 +25,7 @@ from .launch import load_config
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 OUTPUTS = ('png', 'npy', 'colour')
+DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
 # Steps of a test pipeline that read files: pictures are read here instead.
 _READING_STEPS = ('LoadPicture', 'LoadDepth')
 
@@ -49,9 +51,11 @@ class DepthInferencer:
         checkpoint (str | Path): A checkpoint, or a run's folder.
         device (str | None): Such as 'cuda:0' or 'cpu'; by default a GPU if
             there is one.
+        dtype (str): 'fp32', 'bf16' or 'fp16': what the weights are cast to,
+            once. Depth is float32 in any case.
 
     Raises:
-        ConfigError: If there is no such config.
+        ConfigError: If there is no such config or dtype.
         WeightsError: If the checkpoint is missing, damaged or another
             config's.
     """
@@ -61,7 +65,12 @@ class DepthInferencer:
         config: str | Config,
         checkpoint: str | Path,
         device: str | None = None,
+        dtype: str = 'fp32',
     ) -> None:
+        if dtype not in DTYPES:
+            raise ConfigError(
+                f'dtype is {dtype!r}; it is one of ' + ', '.join(DTYPES)
+            )
         cfg = load_config(config) if isinstance(config, str) else config
         weights = find_checkpoint(checkpoint)
         self.device = torch.device(
@@ -69,8 +78,9 @@ class DepthInferencer:
         )
         self.model = MODELS.build(cfg.model)
         load_model(self.model, weights)
-        self.model.to(self.device).eval()
-        self.pipeline = _picture_pipeline(cfg)
+        merge_adapters(self.model)
+        self.model.to(self.device, DTYPES[dtype]).eval()
+        self.pipeline = picture_pipeline(cfg)
 
     def __call__(
         self,
@@ -193,7 +203,7 @@ def _items(inputs) -> Iterator[tuple[str, dict]]:
     )
     for number, item in enumerate(several):
         if isinstance(item, np.ndarray):
-            yield str(number), _array_item(item, number)
+            yield str(number), array_item(item, number)
         else:
             for file in picture_files(item):
                 yield file.stem, _file_item(file)
@@ -203,7 +213,12 @@ def _file_item(path: Path) -> dict:
     return LoadPicture()(dict(img_path=str(path), seg_fields=[]))
 
 
-def _array_item(array: np.ndarray, number: int) -> dict:
+def array_item(array: np.ndarray, number: int) -> dict:
+    """An ``(H, W, 3)`` uint8 BGR array as a pipeline takes it.
+
+    Raises:
+        DataError: If it has another shape or dtype.
+    """
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise DataError(
             f'array {number} is {array.shape} {array.dtype}: give (H, W, 3) '
@@ -218,7 +233,8 @@ def _array_item(array: np.ndarray, number: int) -> dict:
     )
 
 
-def _picture_pipeline(cfg: Config) -> Compose:
+def picture_pipeline(cfg: Config) -> Compose:
+    """The test pipeline of a config, for pictures that are read already."""
     pipeline = cfg.test_dataloader.dataset.pipeline
     steps = [s for s in pipeline if s['type'] not in _READING_STEPS]
     if not any(step['type'] == 'ResizePicture' for step in steps):

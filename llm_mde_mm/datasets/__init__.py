@@ -1,5 +1,6 @@
 from .nyu_depth import NYUDepthDataset
 from .rooms import SCENE_TYPES
+from .seeded import SeededDataset, SeededSampler
 from .synthetic_rooms import SyntheticRooms
 from .transforms import (
     ColourJitter,
@@ -21,5 +22,7 @@ __all__ = [
     'RandomHorizontalFlip',
     'ResizePair',
     'ResizePicture',
+    'SeededDataset',
+    'SeededSampler',
     'SyntheticRooms',
 ]

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
+from llm_mde_mm.datasets.seeded import SeededDataset
 from llm_mde_mm.datasets.splits import (
     check_rule,
     choose,
@@ -25,7 +25,7 @@ _LAYOUT = (
 
 
 @DATASETS.register_module()
-class NYUDepthDataset(BaseDataset):
+class NYUDepthDataset(SeededDataset):
     """Indoor pictures with a depth map each (NYU Depth v2, ECCV 2012).
 
     .. code-block:: none

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.rooms import SCENE_TYPES, render_room
+from llm_mde_mm.datasets.seeded import SeededDataset
 from llm_mde_mm.utils.errors import ConfigError
 
 # Least height and width of a picture in pixels.
@@ -15,7 +15,7 @@ _LEAST_SIDE = 16
 
 
 @DATASETS.register_module()
-class SyntheticRooms(BaseDataset):
+class SyntheticRooms(SeededDataset):
     """Pictures of rendered rooms with their depth.
 
     A picture is a function of ``seed`` and its number, so that ranges of

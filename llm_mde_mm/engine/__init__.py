@@ -4,6 +4,7 @@ from .hooks import (
     ComparisonSheetHook,
     ParameterTableHook,
     ProgressBarHook,
+    PromptLogHook,
     SavePredictionsHook,
 )
 
@@ -13,5 +14,6 @@ __all__ = [
     'DepthRunner',
     'ParameterTableHook',
     'ProgressBarHook',
+    'PromptLogHook',
     'SavePredictionsHook',
 ]

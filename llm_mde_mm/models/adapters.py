@@ -7,10 +7,13 @@ layers get one and says so when none does.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import torch
 from peft import LoraConfig, inject_adapter_in_model
-from torch import nn
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from llm_mde_mm.utils.errors import ConfigError
@@ -76,12 +79,75 @@ def add_lora(
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=matched
     )
+    layer: Any
+    for layer in module.modules():
+        # timm's BEiT and EVA read the weight of qkv past the layer, and so
+        # past its adapter, unless they add the bias by itself.
+        if hasattr(layer, 'qkv_bias_separate'):
+            layer.qkv_bias_separate = True
     inject_adapter_in_model(config, module)
     return matched
 
 
+def dead_adapters(module: nn.Module, probe: Callable[[], Tensor]) -> list[str]:
+    """Adapted layers whose adapter has no effect on the output.
+
+    ``B`` is 0 at the start, so an adapter acts, to first order, if and only
+    if the output has a gradient with respect to ``B``.
+
+    Args:
+        module (nn.Module): A network with LoRA, as :func:`add_lora` leaves
+            it.
+        probe (Callable): Runs the network on some input.
+
+    Returns:
+        list[str]: Names of the layers.
+    """
+    weights = {
+        name.partition('.lora_B')[0]: parameter
+        for name, parameter in module.named_parameters()
+        if '.lora_B.' in name
+    }
+    training = module.training
+    module.eval()
+    with torch.enable_grad():
+        output = probe().float()
+        # Not the sum: that of a normalised state is constant.
+        generator = torch.Generator().manual_seed(0)
+        direction = torch.randn(output.shape, generator=generator)
+        total = (output * direction.to(output.device)).sum()
+        gradients: tuple = (None,) * len(weights)
+        if total.requires_grad:
+            gradients = torch.autograd.grad(
+                total, list(weights.values()), allow_unused=True
+            )
+    module.train(training)
+    return [
+        name
+        for name, gradient in zip(weights, gradients, strict=True)
+        if gradient is None or not bool(gradient.any())
+    ]
+
+
+def merge_adapters(module: nn.Module) -> None:
+    """Add every adapter to the weight below it, ``W + (alpha / rank) B A``.
+
+    For inference: the layers then cost what they cost without LoRA. peft can
+    undo it.
+
+    Args:
+        module (nn.Module): Changed in place.
+    """
+    for layer in module.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge(safe_merge=True)
+
+
 def set_finetuning(
-    module: nn.Module, finetune: str, lora: Mapping | None
+    module: nn.Module,
+    finetune: str,
+    lora: Mapping | None,
+    probe: Callable[[], Tensor],
 ) -> None:
     """Freeze a pretrained network, adapt it by LoRA, or train all of it.
 
@@ -89,9 +155,12 @@ def set_finetuning(
         module (nn.Module): The pretrained network, changed in place.
         finetune (str): 'frozen', 'lora' or 'full'.
         lora (Mapping | None): Arguments of :func:`add_lora`; only for 'lora'.
+        probe (Callable): Runs the network on some input, to see that every
+            adapter acts.
 
     Raises:
-        ConfigError: If the mode or a key of ``lora`` does not exist.
+        ConfigError: If the mode or a key of ``lora`` does not exist, or an
+            adapter changes nothing.
     """
     if finetune not in FINETUNE_MODES:
         raise ConfigError(
@@ -107,6 +176,14 @@ def set_finetuning(
     module.requires_grad_(finetune == 'full')
     if finetune == 'lora':
         add_lora(module, **settings)
+        dead = dead_adapters(module, probe)
+        if dead:
+            raise ConfigError(
+                f'LoRA on {len(dead)} layers of {type(module).__name__} '
+                f'changes nothing, the first of them {dead[:3]}: the network '
+                'does not call them, or nothing reads what they give. Leave '
+                'them out of lora.targets'
+            )
 
 
 def trainable_table(model: nn.Module, depth: int = 2) -> str:

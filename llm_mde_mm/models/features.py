@@ -17,11 +17,15 @@ class LLMFeatures(NamedTuple):
             without one.
         prompt_mask (Tensor): ``(B, P)`` bool, False where a row of the batch
             is padded.
-        vision_map (Tensor): ``(B, D_v, h, w)`` patch tokens of the vision
-            model, for necks with a path round the language model.
+        vision_maps (tuple[Tensor, ...]): ``(B, D_v, h, w)`` patch tokens of
+            each block of the vision model that is read, for necks with a path
+            round the language model.
+        distance_logits (Tensor | None): ``(B, 7)`` scores of the distance
+            words, None where they are not learned.
     """
 
     patch_map: Tensor
     prompt_states: Tensor
     prompt_mask: Tensor
-    vision_map: Tensor
+    vision_maps: tuple[Tensor, ...]
+    distance_logits: Tensor | None = None

@@ -8,7 +8,9 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from llm_mde_mm.models.adapters import (
     add_lora,
+    dead_adapters,
     linear_layers,
+    merge_adapters,
     set_finetuning,
     trainable_table,
 )
@@ -37,14 +39,18 @@ def make_vit():
     ).eval()
 
 
-def run(model):
+def output(model):
     generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        if isinstance(model, BertModel | GPT2Model):
-            states = torch.randn(2, 7, 16, generator=generator)
-            return model(inputs_embeds=states).last_hidden_state
-        pictures = torch.randn(2, 3, 32, 32, generator=generator)
-        return model.forward_features(pictures)
+    if isinstance(model, BertModel | GPT2Model):
+        states = torch.randn(2, 7, 16, generator=generator)
+        return model(inputs_embeds=states).last_hidden_state
+    pictures = torch.randn(2, 3, 32, 32, generator=generator)
+    return model.forward_features(pictures)
+
+
+@torch.no_grad()
+def run(model):
+    return output(model)
 
 
 MODELS = [make_bert, make_gpt2, make_vit]
@@ -82,13 +88,14 @@ def test_the_update_is_alpha_over_rank_times_b_a():
 @pytest.mark.parametrize('mode', ['frozen', 'lora', 'full'])
 def test_what_each_mode_trains(make, mode):
     model = make()
-    set_finetuning(model, mode, dict(rank=2) if mode == 'lora' else None)
+    lora = dict(rank=2) if mode == 'lora' else None
+    set_finetuning(model, mode, lora, lambda: output(model))
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     every = {n for n, _ in model.named_parameters()}
-    lora = {n for n in every if '.lora_' in n}
-    assert trained == dict(frozen=set(), lora=lora, full=every)[mode]
+    adapters = {n for n in every if '.lora_' in n}
+    assert trained == dict(frozen=set(), lora=adapters, full=every)[mode]
     # A and B of each adapted layer.
-    assert len(lora) == (2 * IN_ATTENTION[make] if mode == 'lora' else 0)
+    assert len(adapters) == (2 * IN_ATTENTION[make] if mode == 'lora' else 0)
 
 
 def test_linear_layers_include_conv1d():
@@ -127,12 +134,12 @@ def test_a_pattern_that_matches_nothing_lists_the_layers():
 )
 def test_wrong_settings(mode, lora, message):
     with pytest.raises(ConfigError, match=message):
-        set_finetuning(make_bert(), mode, lora)
+        set_finetuning(make_bert(), mode, lora, lambda: None)
 
 
 def test_trainable_table_adds_up():
     model = make_bert()
-    set_finetuning(model, 'lora', dict(rank=2))
+    set_finetuning(model, 'lora', dict(rank=2), lambda: output(model))
     rows = [line.split() for line in trainable_table(model).splitlines()]
     assert rows[0] == ['part', 'parameters', 'trained']
     counts = {r[0]: [int(c.replace(',', '')) for c in r[1:]] for r in rows[1:]}
@@ -142,3 +149,54 @@ def test_trainable_table_adds_up():
     # Rank 2 on eight 16 x 16 layers: 8 * 2 * (16 + 16).
     assert total[1] == 512
     assert counts['encoder.layer'][1] == 512
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_merged_equals_unmerged(make, fill_lora):
+    model = make()
+    add_lora(model, rank=4, alpha=8)
+    want = run(fill_lora(model))
+    merge_adapters(model)
+    torch.testing.assert_close(run(model), want, rtol=1e-5, atol=1e-5)
+    # The sum is in the weight: what is left is the base layer.
+    for name, parameter in model.named_parameters():
+        if 'lora_' in name:
+            parameter.data.fill_(1e3)
+    torch.testing.assert_close(run(model), want, rtol=1e-5, atol=1e-5)
+
+
+class ReadsTheWeight(nn.Module):
+    """Calls one layer, and only reads the weight of the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.attn = nn.ModuleDict(
+            dict(called=nn.Linear(4, 4), read=nn.Linear(4, 4))
+        )
+
+    def forward(self, x):
+        x = self.attn['called'](x)
+        return nn.functional.linear(x, self.attn['read'].weight)
+
+
+def test_a_dead_adapter_is_found():
+    net = ReadsTheWeight()
+    probe = lambda: net(torch.randn(3, 4))  # noqa: E731
+    add_lora(net, rank=2)
+    assert dead_adapters(net, probe) == ['attn.read']
+    with pytest.raises(ConfigError, match=r"1 layers of Reads.*'attn.read'"):
+        other = ReadsTheWeight()
+        set_finetuning(other, 'lora', {}, lambda: other(torch.randn(3, 4)))
+    net = ReadsTheWeight()
+    add_lora(net, rank=2, targets='attn.called')
+    assert dead_adapters(net, probe) == []
+
+
+def test_the_search_leaves_no_trace():
+    model = make_bert().train()
+    add_lora(model, rank=2)
+    state = torch.get_rng_state()
+    dead_adapters(model, lambda: output(model))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert all(p.grad is None for p in model.parameters())

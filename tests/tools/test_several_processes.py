@@ -10,8 +10,6 @@ OPTIONS = (
     '--cfg-options',
     'train_cfg.max_epochs=2',
     'train_dataloader.dataset.num_rooms=16',
-    # Its draws come from each process's own random state.
-    'train_dataloader.dataset.pipeline.0.prob=0.0',
 )
 
 

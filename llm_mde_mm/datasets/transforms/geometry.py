@@ -3,7 +3,7 @@
 Depth is only ever moved, by nearest neighbour: a mean over an edge would be
 a distance at which nothing is, and a mean with 0 (no measurement) a wrong
 one. Values stay in metres. Random draws come from NumPy's global generator,
-which mmengine seeds in each worker.
+which :class:`SeededDataset` seeds for each picture.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,14 @@
 """Backbone: a picture through the vision and the language model."""
 
+from collections.abc import Callable
+
 import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from llm_mde_mm.models.features import LLMFeatures
+from llm_mde_mm.models.normalisation import Pixels
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -23,11 +26,12 @@ class LLMDepthBackbone(BaseModule):
         prototypes (dict): Config of the text prototypes, without
             ``vocab_size``.
         reprogramming (dict): Config of the reprogramming, without widths.
-        prompt (dict): Config of the prompt generator, without ``tokenizer``.
+        prompt (dict): Config of the prompt generator, without ``tokenizer``
+            and ``vision_dims``.
 
     Raises:
         ConfigError: If prompt and patches exceed the language model's
-            positions.
+            positions, or a prompt has tokens that it lacks.
     """
 
     def __init__(
@@ -52,19 +56,19 @@ class LLMDepthBackbone(BaseModule):
             ),
         )
         self.prompt = MODELS.build(
-            prompt, default_args=dict(tokenizer=self.language.tokenizer)
+            prompt,
+            default_args=dict(
+                tokenizer=self.language.tokenizer,
+                vision_dims=self.vision.embed_dims,
+            ),
         )
         self.embed_dims = width
         self._check_positions()
+        self._check_vocabulary(vocab_size)
         self.reprogramming.match_scale(self.language.word_embeddings)
-        for name, value in (
-            ('mean', self.vision.mean),
-            ('std', self.vision.std),
-        ):
-            self.register_buffer(
-                name, torch.tensor(value).view(1, 3, 1, 1) * 255, False
-            )
+        self.picture = Pixels(self.vision.mean, self.vision.std)
         self._cache: tuple | None = None
+        self.register_load_state_dict_post_hook(_forget_keys_values)
 
     def _check_positions(self) -> None:
         height, width = self.vision.grid_size
@@ -78,13 +82,14 @@ class LLMDepthBackbone(BaseModule):
                 'shorten the prompt'
             )
 
-    def picture(self, inputs: Tensor) -> Tensor:
-        """The picture before normalisation, whole numbers 0 to 255.
-
-        Normalising is undone exactly: float32 loses far less than half a
-        grey level on the way.
-        """
-        return (inputs.float() * self.std + self.mean).round().clamp(0, 255)
+    def _check_vocabulary(self, vocab_size: int) -> None:
+        template = self.prompt.template
+        if template is not None and template.largest_id >= vocab_size:
+            raise ConfigError(
+                f'the prompt has token {template.largest_id}, but the '
+                f'language model only {vocab_size} word embeddings: give '
+                'backbone.language.tokenizer of the same model'
+            )
 
     def train(self, mode: bool = True) -> 'LLMDepthBackbone':
         """Switch the mode and forget the cache.
@@ -95,14 +100,24 @@ class LLMDepthBackbone(BaseModule):
         self._cache = None
         return super().train(mode)
 
+    def _apply(self, fn: Callable, recurse: bool = True) -> 'LLMDepthBackbone':
+        self._cache = None
+        return super()._apply(fn, recurse)
+
     def keys_values(self) -> tuple[Tensor, Tensor]:
         """Keys and values of the prototypes; they depend on no picture.
 
         In eval mode without gradients they are kept until a weight that they
-        come from changes, in place or by replacement.
+        come from changes, in place or by replacement. A compiled forward pass
+        cannot look for such a change: it keeps to what an eager one left, or
+        computes them anew where there is nothing.
         """
         if self.training or torch.is_grad_enabled():
             self._cache = None
+            return self._compute_keys_values()
+        if torch.compiler.is_compiling():
+            if self._cache is not None:
+                return self._cache[1]
             return self._compute_keys_values()
         sources = (
             *self.prototypes.parameters(),
@@ -129,27 +144,52 @@ class LLMDepthBackbone(BaseModule):
 
         Args:
             inputs (Tensor): ``(B, 3, H, W)`` RGB, normalised with the vision
-                model's mean and std.
+                model's mean and std, in float32.
             valid (Tensor | None): ``(B, H, W)`` bool, False on padding.
 
         Returns:
             LLMFeatures: Patch map ``(B, D, h, w)`` and prompt states.
         """
         vision = self.vision(inputs)
-        patches = self.reprogramming(vision, self.keys_values())
-        ids, mask = self.prompt(self.picture(inputs), valid)
-        tokens = torch.cat(
-            [self.language.embed(ids).to(patches.dtype), patches], 1
-        )
+        patches = self.reprogramming(vision[-1], self.keys_values())
+        prompt = self.prompt(self.picture(inputs), valid, vision[-1])
+        words = self.prompt.embed(prompt, self.language).to(patches.dtype)
         seen = None
         if self.prompt.is_padded:
-            seen = torch.cat([mask, mask.new_ones(patches.shape[:2])], 1)
-        states = self.language(tokens, seen)
+            shown = prompt.mask.new_ones(patches.shape[:2])
+            seen = torch.cat([prompt.mask, shown], 1)
+        states = self.language(torch.cat([words, patches], 1), seen)
         prompt_states, patch_states = states.split(
-            [ids.shape[1], patches.shape[1]], 1
+            [words.shape[1], patches.shape[1]], 1
         )
-        patch_map, vision_map = (
+        patch_map, *vision_maps = (
             t.transpose(1, 2).unflatten(2, self.vision.grid_size)
-            for t in (patch_states, vision)
+            for t in (patch_states, *vision)
         )
-        return LLMFeatures(patch_map, prompt_states, mask, vision_map)
+        return LLMFeatures(
+            patch_map,
+            prompt_states,
+            prompt.mask,
+            tuple(vision_maps),
+            prompt.distance_logits,
+        )
+
+    @torch.no_grad()
+    def describe(
+        self, inputs: Tensor, valid: Tensor | None = None
+    ) -> list[str]:
+        """The prompts as text, one a picture, in the mode the model is in.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)``, as in :meth:`forward`.
+            valid (Tensor | None): ``(B, H, W)`` bool, False on padding.
+        """
+        patches = self.vision(inputs)[-1]
+        return self.prompt.decode(
+            self.prompt(self.picture(inputs), valid, patches)
+        )
+
+
+def _forget_keys_values(backbone: LLMDepthBackbone, _: object) -> None:
+    """``load_state_dict(assign=True)`` replaces parameters unseen."""
+    backbone._cache = None

@@ -15,7 +15,7 @@ from .base_depth_head import BaseDepthHead
 
 
 class UpBlock(BaseModule):
-    """Double the size: bilinear, two convolutions, norm, ELU and residual.
+    """Up-sampling, convolution, norm, ELU and a residual connection.
 
     Args:
         in_channels (int): Channels in.
@@ -27,24 +27,22 @@ class UpBlock(BaseModule):
         self, in_channels: int, out_channels: int, norm_cfg: dict
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm1 = build_norm_layer(norm_cfg, out_channels)[1]
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.norm2 = build_norm_layer(norm_cfg, out_channels)[1]
-        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
+        self.width = nn.Conv2d(in_channels, out_channels, 1)
+        self.conv = nn.Conv2d(
+            out_channels, out_channels, 3, padding=1, padding_mode='replicate'
+        )
+        self.norm = build_norm_layer(norm_cfg, out_channels)[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, h, w)`` to ``(B, C', 2h, 2w)``."""
         # A 1x1 convolution and bilinear weights commute: shrink first.
-        short = self.shortcut(x)
-        x, short = (
-            F.interpolate(
-                t, scale_factor=2, mode='bilinear', align_corners=False
-            )
-            for t in (x, short)
+        x = F.interpolate(
+            self.width(x),
+            scale_factor=2,
+            mode='bilinear',
+            align_corners=False,
         )
-        x = F.elu(self.norm1(self.conv1(x)))
-        return F.elu(self.norm2(self.conv2(x)) + short)
+        return x + F.elu(self.norm(self.conv(x)))
 
 
 @MODELS.register_module()
@@ -69,7 +67,7 @@ class AdaptationHead(BaseDepthHead):
     def __init__(
         self,
         in_channels: int,
-        channels: Sequence[int] = (256, 128, 64),
+        channels: Sequence[int] = (192, 96, 48),
         norm_cfg: dict | None = None,
         initial_depth: float = 2.5,
         **kwargs,
@@ -84,7 +82,9 @@ class AdaptationHead(BaseDepthHead):
                 for a, b in zip(widths[:-1], widths[1:], strict=True)
             )
         )
-        self.out = nn.Conv2d(channels[-1], 1, 3, padding=1)
+        self.out = nn.Conv2d(
+            channels[-1], 1, 3, padding=1, padding_mode='replicate'
+        )
         assert self.out.bias is not None
         share = (initial_depth - self.min_depth) / (
             self.max_depth - self.min_depth
@@ -94,7 +94,7 @@ class AdaptationHead(BaseDepthHead):
                 f'initial_depth {initial_depth} m lies outside '
                 f'{self.min_depth} to {self.max_depth} m'
             )
-        nn.init.normal_(self.out.weight, std=1e-2)
+        nn.init.normal_(self.out.weight, std=1e-3)
         nn.init.constant_(self.out.bias, math.log(share / (1 - share)))
 
     def logits(self, features: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
 
+from llm_mde_mm.models.normalisation import ExactBuffersMixin
 from llm_mde_mm.models.vision.timm_weights import find_timm_source
 
 
 @MODELS.register_module()
-class DepthPreprocessor(SegDataPreProcessor):
+class DepthPreprocessor(ExactBuffersMixin, SegDataPreProcessor):
     """mmseg's preprocessor with a timm model's mean and std.
 
     timm states them for pictures in 0..1, mmseg wants 0..255. Depth is padded
@@ -22,6 +23,8 @@ class DepthPreprocessor(SegDataPreProcessor):
         size_divisor (int | None): Or to a multiple of this.
         test_cfg (dict | None): ``size`` or ``size_divisor`` in testing.
     """
+
+    exact_buffers = ('mean', 'std')
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """mmseg's depth estimator, made strict for this model."""
 
+from typing import Any
+
 import torch
 from mmengine.config import ConfigDict
 from mmseg.models import DepthEstimator
@@ -15,9 +17,10 @@ class LLMDepthEstimator(DepthEstimator):
     """Depth from one picture through a language model (arXiv 2409.01133).
 
     Over mmseg's class: the normalisation of the data preprocessor must be the
-    vision model's; padding is kept out of the prompt's statistics; a
-    validation step also gives each picture's loss. A neck whose config lacks
-    ``in_channels`` gets the width of the language model.
+    vision model's; padding is kept out of the prompt's statistics; the
+    prompt's distance can be supervised; a validation step also gives each
+    picture's loss. A neck whose config lacks ``in_channels`` gets the width
+    of the language model.
 
     Args:
         **kwargs: Those of :class:`mmseg.models.DepthEstimator`.
@@ -66,10 +69,41 @@ class LLMDepthEstimator(DepthEstimator):
         self, inputs: Tensor, batch_img_metas: list[dict] | None = None
     ) -> Tensor:
         """Feature map of normalised pictures ``(B, 3, H, W)``."""
-        features = self.backbone(
-            inputs, self._valid_pixels(inputs, batch_img_metas)
-        )
+        return self._fuse(self._run_backbone(inputs, batch_img_metas))
+
+    def _run_backbone(self, inputs: Tensor, metas: list[dict] | None) -> Any:
+        return self.backbone(inputs, self._valid_pixels(inputs, metas))
+
+    def _fuse(self, features: Any) -> Any:
         return self.neck(features) if self.with_neck else features
+
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Losses of the heads and, if it is supervised, of the prompt.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)``, normalised.
+            data_samples (SampleList): With ``gt_depth_map`` ``(1, H, W)`` m.
+
+        Returns:
+            dict[str, Tensor]: One scalar a loss, by its name.
+        """
+        metas = [sample.metainfo for sample in data_samples]
+        features = self._run_backbone(inputs, metas)
+        fused = self._fuse(features)
+        losses = self._decode_head_forward_train(fused, data_samples)
+        if self.with_auxiliary_head:
+            losses.update(
+                self._auxiliary_head_forward_train(fused, data_samples)
+            )
+        logits = getattr(features, 'distance_logits', None)
+        if logits is not None and self.backbone.prompt.distance_loss_weight:
+            depth = torch.stack([s.gt_depth_map.data for s in data_samples])
+            losses['loss_distance'] = self.backbone.prompt.distance_loss(
+                logits, depth
+            )
+        return losses
 
     @staticmethod
     def _valid_pixels(

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from llm_mde_mm.models.adapters import set_finetuning
 from llm_mde_mm.utils.errors import ConfigError
 
+from .controls import CONTROLS, AttentionModel, IdentityModel
 from .hf_weights import load_language_model, load_tokenizer
 
 # Added to the score of a masked key. Its exponential is 0 in every dtype, and
@@ -34,6 +36,11 @@ class HFLanguageModel(BaseModule):
         tokenizer (str | None): Hub name or local folder of the tokeniser;
             by default the weights' own, or the package's small vocabulary
             where there are none.
+        control (str | None): For ablations, what stands in the pretrained
+            model's place: 'identity' (nothing: embeddings are the states),
+            'random' (the same architecture, random weights) or 'attention'
+            (one transformer block, trained whole). Tokeniser and, but for
+            'random', word embeddings stay the model's own.
         num_layers (int | None): Keep only this many first layers.
         dropout (float | None): Dropout of states and attention, where the
             model has it; None leaves it as configured.
@@ -41,8 +48,8 @@ class HFLanguageModel(BaseModule):
         lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
 
     Raises:
-        ConfigError: If the model does not take embeddings, or a setting is
-            out of range.
+        ConfigError: If the model does not take embeddings or has none of
+            words, or a setting is out of range.
         WeightsError: If weights or tokeniser cannot be loaded.
     """
 
@@ -51,6 +58,7 @@ class HFLanguageModel(BaseModule):
         weights: str | None = None,
         config: Mapping | None = None,
         tokenizer: str | None = None,
+        control: str | None = None,
         num_layers: int | None = None,
         dropout: float | None = None,
         finetune: str = 'lora',
@@ -64,27 +72,46 @@ class HFLanguageModel(BaseModule):
         overrides = _overrides(num_layers, dropout)
         if random:
             config = {'vocab_size': len(self.tokenizer), **(config or {})}
-        self.model = load_language_model(weights, config, overrides)
+        if control not in (None, *CONTROLS):
+            raise ConfigError(
+                f'control is {control!r}; it is None or one of '
+                + ', '.join(CONTROLS)
+            )
+        self.model = load_language_model(
+            weights, config, overrides, control == 'random'
+        )
         _check_text_model(self.model)
+        self.is_causal = _is_causal(self.model)
+        self._position_offset = _position_offset(self.model)
         # A pooler's output is not read; its parameters would get no gradient.
         if getattr(self.model, 'pooler', None) is not None:
             self.model.pooler = None
-        self.embed_dims: int = self.word_embeddings.shape[1]
-        self.is_causal = _is_causal(self.model)
-        self._position_offset = _position_offset(self.model)
-        set_finetuning(self.model, finetune, lora)
-        self.model.get_input_embeddings().requires_grad_(False)
+        embedding = self.model.get_input_embeddings()
+        self.embed_dims: int = embedding.embedding_dim
+        self.max_length = self._positions()
+        if control in ('identity', 'attention'):
+            kind = IdentityModel if control == 'identity' else AttentionModel
+            self.model = kind(embedding, self.model.config)
+            self.is_causal, self.max_length = False, None
+            finetune, lora = 'full', None
+        set_finetuning(self.model, finetune, lora, self._probe)
+        embedding.requires_grad_(False)
+
+    def _positions(self) -> int | None:
+        """Positions that the model has, None where it knows no limit."""
+        limit = getattr(self.model.config, 'max_position_embeddings', None)
+        return None if limit is None else limit - self._position_offset
+
+    def _probe(self) -> Tensor:
+        """States of a few words; adapters are tried with them."""
+        words = self.word_embeddings
+        ids = torch.arange(4, device=words.device) * (words.shape[0] // 4)
+        return self(self.embed(ids[None]), None)
 
     @property
     def word_embeddings(self) -> Tensor:
         """``(V, D)`` word-embedding table E, frozen."""
         return self.model.get_input_embeddings().weight
-
-    @property
-    def max_length(self) -> int | None:
-        """Positions that the model has, None where it knows no limit."""
-        limit = getattr(self.model.config, 'max_position_embeddings', None)
-        return None if limit is None else limit - self._position_offset
 
     def embed(self, ids: Tensor) -> Tensor:
         """Word embeddings ``(B, P, D)`` of token ids ``(B, P)``."""
@@ -155,12 +182,21 @@ def _overrides(num_layers: int | None, dropout: float | None) -> dict:
     return settings
 
 
-def _check_text_model(model: nn.Module) -> None:
+def _check_text_model(model: Any) -> None:
     accepted = inspect.signature(model.forward).parameters
     if 'inputs_embeds' not in accepted:
         raise ConfigError(
             f'{type(model).__name__} takes no inputs_embeds: '
             'choose a text encoder or decoder'
+        )
+    try:
+        embedding = model.get_input_embeddings()
+    except NotImplementedError:
+        embedding = None
+    if not isinstance(embedding, nn.Embedding):
+        raise ConfigError(
+            f'{type(model).__name__} has no table of word embeddings, which '
+            'prompt and prototypes are made of: choose a text model'
         )
 
 

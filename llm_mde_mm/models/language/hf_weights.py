@@ -82,7 +82,10 @@ def _hf_config(source: str | None, config: Mapping | None) -> Any:
 
 
 def load_language_model(
-    weights: str | None, config: Mapping | None, overrides: Mapping
+    weights: str | None,
+    config: Mapping | None,
+    overrides: Mapping,
+    random: bool = False,
 ) -> Any:
     """Create a Hugging Face text model, pretrained or random.
 
@@ -93,6 +96,7 @@ def load_language_model(
             configuration, for random weights.
         overrides (Mapping): Configuration values to set, such as the number
             of layers; a key that the model's configuration lacks is left out.
+        random (bool): Take the architecture of ``weights`` and no more.
 
     Returns:
         transformers.PreTrainedModel: In float32, in training mode.
@@ -106,7 +110,7 @@ def load_language_model(
     for key, value in overrides.items():
         if hasattr(hf_config, key):
             setattr(hf_config, key, value)
-    if source is None:
+    if source is None or random:
         return AutoModel.from_config(hf_config)
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()

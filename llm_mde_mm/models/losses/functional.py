@@ -1,8 +1,9 @@
-"""Depth losses as pure functions: one value a picture, masked, in float32.
+"""Depth losses as pure functions: one value a picture, masked.
 
-B pictures of H x W pixels, depth in metres, 0 = no measurement. Each function
-returns ``(B,)`` values that are finite, with finite gradients, for any finite
-prediction; a picture without a valid pixel gives 0.
+B pictures of H x W pixels, depth in metres, 0 = no measurement. Half precision
+is summed in float32. Each function returns ``(B,)`` values that are finite,
+with finite gradients, for any finite prediction; a picture without a valid
+pixel gives 0.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,11 @@ def valid_depth(target: Tensor, max_depth: float | None = None) -> Tensor:
     """Bool mask of pixels with a measurement, up to ``max_depth`` metres."""
     valid = torch.isfinite(target) & (target > 0)
     return valid if max_depth is None else valid & (target <= max_depth)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float32 at least: sums of half precision lose their digits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _masked_mean(values: Tensor, valid: Tensor) -> Tensor:
@@ -75,7 +81,7 @@ def ssi_loss(
     Returns:
         Tensor: ``(B,)``, in square metres (the gradient term in metres).
     """
-    prediction, target = prediction.float(), target.float()
+    prediction, target = _wide(prediction), _wide(target)
     target = torch.where(valid, target, 0.0)
     scale, shift = scale_and_shift(prediction, target, valid)
     residual = (
@@ -135,7 +141,7 @@ def silog_loss(
     Returns:
         Tensor: ``(B,)``, without a unit.
     """
-    prediction, target = prediction.float(), target.float()
+    prediction, target = _wide(prediction), _wide(target)
     target = torch.where(valid, target, 1.0).clamp(min=_MIN_DEPTH)
     g = prediction.clamp(min=_MIN_DEPTH).log() - target.log()
     mean = _masked_mean(g, valid)

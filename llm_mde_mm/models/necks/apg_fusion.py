@@ -1,5 +1,7 @@
 """Neck: what the prompt says, brought to every pixel of the patch map."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
@@ -25,9 +27,10 @@ class APGFusion(BaseModule):
         in_channels (int): D.
         channels (int): C.
         num_heads (int): Heads of the attention, a divisor of C.
-        vision_channels (int | None): D_v adds the vision model's own patch
-            tokens, a path round the language model; None, as in the paper,
-            leaves them out.
+        vision_channels (int | Sequence[int] | None): D_v adds the vision
+            model's own patch tokens, a path round the language model; one D_v
+            for each block of ``backbone.vision.blocks``, the last ones if
+            there are fewer. None, as in the paper, leaves them out.
 
     Raises:
         ConfigError: If the heads do not divide C.
@@ -38,7 +41,7 @@ class APGFusion(BaseModule):
         in_channels: int,
         channels: int = 256,
         num_heads: int = 8,
-        vision_channels: int | None = None,
+        vision_channels: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if num_heads < 1 or channels % num_heads:
@@ -49,12 +52,14 @@ class APGFusion(BaseModule):
         self.num_heads = num_heads
         self.patch_norm = nn.LayerNorm(in_channels)
         self.patch_proj = nn.Linear(in_channels, channels)
-        self.vision_proj: nn.Module | None = None
-        if vision_channels is not None:
-            self.vision_proj = nn.Sequential(
-                nn.LayerNorm(vision_channels),
-                nn.Linear(vision_channels, channels),
-            )
+        if vision_channels is None:
+            vision_channels = ()
+        elif isinstance(vision_channels, int):
+            vision_channels = (vision_channels,)
+        self.vision_proj = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, channels))
+            for width in vision_channels
+        )
         self.query = nn.Linear(channels, channels)
         self.prompt_norm = nn.LayerNorm(in_channels)
         self.rest = nn.Parameter(torch.randn(1, 1, in_channels) * 0.02)
@@ -71,16 +76,24 @@ class APGFusion(BaseModule):
 
         Returns:
             Tensor: ``(B, C, h, w)``.
+
+        Raises:
+            ConfigError: If the vision model reads fewer blocks than
+                ``vision_channels`` has.
         """
-        patch_map, prompt, mask, vision_map = features
+        patch_map, prompt, mask, vision_maps, _ = features
+        around = vision_maps[len(vision_maps) - len(self.vision_proj) :]
+        if len(around) != len(self.vision_proj):
+            raise ConfigError(
+                f'neck.vision_channels is for {len(self.vision_proj)} maps; '
+                f'backbone.vision.blocks reads {len(vision_maps)}'
+            )
         batch, _, height, width = patch_map.shape
         pixels = self.patch_proj(
             self.patch_norm(patch_map.flatten(2).transpose(1, 2))
         )
-        if self.vision_proj is not None:
-            pixels = pixels + self.vision_proj(
-                vision_map.flatten(2).transpose(1, 2)
-            )
+        for layer, vision_map in zip(self.vision_proj, around, strict=True):
+            pixels = pixels + layer(vision_map.flatten(2).transpose(1, 2))
         sources = torch.cat([self.rest.expand(batch, -1, -1), prompt], 1)
         key, value = self.key_value(self.prompt_norm(sources)).chunk(2, dim=-1)
         seen = torch.cat([mask.new_ones(batch, 1), mask], 1)

@@ -1,13 +1,15 @@
 """A prompt as tensors: text with slots, tokenised once, filled by index."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from llm_mde_mm.utils.errors import ConfigError
+
+from .prompt import SOFT_ID
 
 _SLOT = re.compile(r'\{(\w+)\}')
 
@@ -44,11 +46,15 @@ class PromptTemplate(nn.Module):
     the slots is a table look-up: no strings and no host round trip, and a
     fixed length P with a mask.
 
+    The place of a soft slot is left open, one column wide, for an embedding
+    that no token has.
+
     Args:
         text (str): Text with ``{slot}`` where a value goes.
         values (Mapping[str, Sequence[str]]): The values of each slot.
         tokenizer (transformers.PreTrainedTokenizerBase): Where the ids come
             from.
+        soft (Collection[str]): Slots that are left open.
 
     Raises:
         ConfigError: If the text names a slot without values, or the tokeniser
@@ -56,10 +62,15 @@ class PromptTemplate(nn.Module):
     """
 
     def __init__(
-        self, text: str, values: Mapping[str, Sequence[str]], tokenizer: Any
+        self,
+        text: str,
+        values: Mapping[str, Sequence[str]],
+        tokenizer: Any,
+        soft: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.text, self.values = text, values
+        self.soft = frozenset(soft)
         self.slots: list[str] = []
         self._order: list[tuple[str, int]] = []
         start = _start_id(tokenizer)
@@ -79,10 +90,13 @@ class PromptTemplate(nn.Module):
                 )
         if tokenizer.sep_token_id is not None:
             self._literal([tokenizer.sep_token_id])
-        self.length = sum(width for _, width in self._order)
+        self.length = sum(
+            1 if name in self.soft else width for name, width in self._order
+        )
         self.is_padded = any(
-            not bool(getattr(self, f'mask_{name}').all())
+            not bool(self.table(name)[1].all())
             for name in self.slots
+            if name not in self.soft
         )
         self._check(tokenizer)
 
@@ -110,10 +124,21 @@ class PromptTemplate(nn.Module):
         self._order.append((name, width))
         self.slots.append(name)
 
+    @property
+    def largest_id(self) -> int:
+        """The largest id of any prompt."""
+        return max(
+            int(getattr(self, f'ids_{name}').max()) for name, _ in self._order
+        )
+
+    def table(self, slot: str) -> tuple[Tensor, Tensor]:
+        """Ids and mask ``(K, W)`` of a slot's K values; padding last."""
+        return getattr(self, f'ids_{slot}'), getattr(self, f'mask_{slot}')
+
     def forward(
         self, batch: int, index: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Fill the slots.
+        """Fill the slots that are not soft.
 
         Args:
             batch (int): B.
@@ -121,19 +146,28 @@ class PromptTemplate(nn.Module):
                 values every slot takes.
 
         Returns:
-            tuple[Tensor, Tensor]: Ids ``(B, P)`` and mask ``(B, P)`` bool.
-            Padding stands first, so that the prompt ends where the patches
-            begin.
+            tuple[Tensor, Tensor]: Ids ``(B, P)``, -1 at a soft slot, and mask
+            ``(B, P)`` bool. Padding stands first, so that the prompt ends
+            where the patches begin.
         """
+        return self._fill(batch, index, self.soft)
+
+    def _fill(
+        self, batch: int, index: Mapping[str, Tensor], soft: Collection[str]
+    ) -> tuple[Tensor, Tensor]:
         ids, mask = [], []
         for name, width in self._order:
+            if name in self.slots and name not in soft:
+                values, lengths = self.table(name)
+                ids.append(values[index[name]])
+                mask.append(lengths[index[name]])
+                continue
             table = getattr(self, f'ids_{name}')
-            if name in self.slots:
-                ids.append(table[index[name]])
-                mask.append(getattr(self, f'mask_{name}')[index[name]])
+            if name in soft:
+                ids.append(table.new_full((batch, 1), SOFT_ID))
             else:
                 ids.append(table.expand(batch, width))
-                mask.append(torch.ones_like(ids[-1], dtype=torch.bool))
+            mask.append(torch.ones_like(ids[-1], dtype=torch.bool))
         all_ids, all_mask = torch.cat(ids, 1), torch.cat(mask, 1)
         if not self.is_padded:
             return all_ids, all_mask
@@ -155,7 +189,7 @@ class PromptTemplate(nn.Module):
             for i in range(1, len(self.values[slot]))
         ]
         index = {s: torch.tensor([c[s] for c in cases]) for s in self.slots}
-        rows, mask = self(len(cases), index)
+        rows, mask = self._fill(len(cases), index, ())
         special = {
             _start_id(tokenizer),
             tokenizer.sep_token_id,

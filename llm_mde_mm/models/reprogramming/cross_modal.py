@@ -19,10 +19,13 @@ class CrossModalReprogramming(BaseModule):
 
     B pictures, N patches, D_v vision width, D language width, V' prototypes.
 
-    Word embeddings are some twenty times smaller than a normalised state, so
-    keys made of them would leave the attention uniform: the prototypes are
-    normalised first. The outcome takes the place of word embeddings, so its
-    norm layer starts at their scale (:meth:`match_scale`).
+    Three things keep what a patch says from being lost on the way. Word
+    embeddings are some twenty times smaller than a normalised state, so the
+    prototypes are normalised before keys are made of them. Attention over a
+    thousand prototypes is nearly uniform at the start, and the mean value,
+    the same for every patch, would outweigh what differs: values are centred
+    over the prototypes. The outcome takes the place of word embeddings, so
+    its norm layer starts at their scale (:meth:`match_scale`).
 
     Args:
         vision_dims (int): D_v.
@@ -49,12 +52,18 @@ class CrossModalReprogramming(BaseModule):
             )
         self.num_heads = num_heads
         self.dropout = dropout
-        self.prototype_norm = nn.LayerNorm(embed_dims)
+        # What is added to every key or every value alike changes nothing.
+        self.prototype_norm = nn.LayerNorm(embed_dims, bias=False)
         self.query = nn.Linear(vision_dims, embed_dims)
-        self.key = nn.Linear(embed_dims, embed_dims)
-        self.value = nn.Linear(embed_dims, embed_dims)
+        self.key = nn.Linear(embed_dims, embed_dims, bias=False)
+        self.value = nn.Linear(embed_dims, embed_dims, bias=False)
         self.proj = nn.Linear(embed_dims, embed_dims)
-        self.norm = nn.LayerNorm(embed_dims)
+        # What differs between patches is small where attention is uniform.
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-8)
+        for layer in (self.query, self.key, self.value, self.proj):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     @torch.no_grad()
     def match_scale(self, word_embeddings: Tensor) -> None:
@@ -69,9 +78,10 @@ class CrossModalReprogramming(BaseModule):
     def keys_values(self, prototypes: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values ``(heads, V', d)`` of prototypes ``(V', D)``."""
         source = self.prototype_norm(prototypes)
+        value = self.value(source)
         key, value = (
-            layer(source).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
-            for layer in (self.key, self.value)
+            t.unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
+            for t in (self.key(source), value - value.mean(0))
         )
         return key, value
 

@@ -1,8 +1,9 @@
 """Vision model: any timm ViT that keeps patch tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -26,14 +27,18 @@ class TimmViT(BaseModule):
             architecture).
         img_size (tuple[int, int]): Height and width of the input in pixels;
             position embeddings are resampled to it.
+        blocks (int | Sequence[int]): Which transformer blocks to read, from
+            0, or from -1 for the last one; later blocks than the last read
+            are removed. Each is read through the model's final norm.
         finetune (str): 'frozen', 'lora' or 'full'.
         lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
         model_kwargs (Mapping | None): Further arguments of timm's
             constructor, such as ``depth`` for a model without weights.
 
     Raises:
-        ConfigError: If timm lacks the model, the model has no patch grid, or
-            the input is not a whole number of patches.
+        ConfigError: If timm lacks the model, the model has no patch grid or
+            no such block, the input is not a whole number of patches, or an
+            adapter would change nothing.
         WeightsError: If the weights cannot be found, fetched or fitted.
     """
 
@@ -42,6 +47,7 @@ class TimmViT(BaseModule):
         model_name: str,
         weights: str | None = None,
         img_size: tuple[int, int] = (224, 224),
+        blocks: int | Sequence[int] = -1,
         finetune: str = 'lora',
         lora: Mapping | None = None,
         model_kwargs: Mapping | None = None,
@@ -59,13 +65,16 @@ class TimmViT(BaseModule):
             **(model_kwargs or {}),
         )
         embed: Any = getattr(self.model, 'patch_embed', None)
-        if getattr(embed, 'grid_size', None) is None:
+        if getattr(embed, 'grid_size', None) is None or not hasattr(
+            self.model, 'num_prefix_tokens'
+        ):
             raise ConfigError(
                 f'{self.model_name} has no patch grid: a ViT '
                 'with patch tokens is needed'
             )
         if any(
-            s % p for s, p in zip(self.img_size, embed.patch_size, strict=True)
+            s < p or s % p
+            for s, p in zip(self.img_size, embed.patch_size, strict=True)
         ):
             raise ConfigError(
                 f'img_size {self.img_size} is no whole number of '
@@ -74,18 +83,42 @@ class TimmViT(BaseModule):
         self.grid_size: tuple[int, int] = tuple(embed.grid_size)
         self.num_prefix_tokens: int = self.model.num_prefix_tokens
         self.embed_dims: int = self.model.embed_dim
-        set_finetuning(self.model, finetune, lora)
+        self.blocks = self._block_numbers(blocks)
+        # A block that nobody reads would cost time and, with an adapter,
+        # leave parameters without a gradient.
+        self.model.prune_intermediate_layers(list(self.blocks))
+        set_finetuning(self.model, finetune, lora, self._probe)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Patch tokens after the last block and norm.
+    def _block_numbers(self, blocks: int | Sequence[int]) -> tuple[int, ...]:
+        depth = len(self.model.blocks)
+        chosen = [blocks] if isinstance(blocks, int) else list(blocks)
+        numbers = [b + depth if b < 0 else b for b in chosen]
+        if not numbers or any(not 0 <= b < depth for b in numbers):
+            raise ConfigError(
+                f'blocks is {blocks!r}; {self.model_name} has the blocks 0 '
+                f'to {depth - 1}'
+            )
+        if sorted(set(numbers)) != numbers:
+            raise ConfigError(
+                f'blocks is {blocks!r}: name each block once, in rising order'
+            )
+        return tuple(numbers)
+
+    def _probe(self) -> Tensor:
+        """Tokens of noise; adapters are tried with it."""
+        generator = torch.Generator().manual_seed(0)
+        return self(torch.randn(1, 3, *self.img_size, generator=generator))[-1]
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Patch tokens after each block that is read, and the final norm.
 
         Args:
             inputs (Tensor): ``(B, 3, H, W)`` pictures, RGB, normalised with
                 this model's own mean and std.
 
         Returns:
-            Tensor: ``(B, N, D_v)``, row by row; class and register tokens
-            are left out.
+            tuple[Tensor, ...]: ``(B, N, D_v)`` a block, row by row; class
+            and register tokens are left out.
 
         Raises:
             ConfigError: If the input has another size than ``img_size``.
@@ -96,5 +129,13 @@ class TimmViT(BaseModule):
                 f'backbone.vision.img_size is {self.img_size}: give the '
                 'pipelines and the model one size'
             )
-        tokens = self.model.forward_features(inputs)
-        return tokens[:, self.num_prefix_tokens :]
+        weight = self.model.patch_embed.proj.weight
+        return tuple(
+            self.model.forward_intermediates(
+                inputs.to(weight.dtype),
+                indices=list(self.blocks),
+                norm=True,
+                output_fmt='NLC',
+                intermediates_only=True,
+            )
+        )

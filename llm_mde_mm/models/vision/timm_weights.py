@@ -130,9 +130,9 @@ def build_timm(source: TimmSource, **kwargs) -> Any:
         model = timm.create_model(
             source.model_name, pretrained=source.hub, **kwargs
         )
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(
-            f'{source.model_name}: {error}; look at model_kwargs'
+            f'{source.model_name}: {error}; look at model_kwargs and img_size'
         ) from error
     except Exception as error:
         if not source.hub:

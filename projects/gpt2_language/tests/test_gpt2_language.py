@@ -17,7 +17,7 @@ def test_gpt2_reads_the_prompt_first():
     with torch.no_grad():
         before = backbone(picture).patch_map
         # Another prompt of the same picture, by way of its statistics.
-        backbone.mean += 40.0
+        backbone.picture.mean += 40.0
         after = backbone(picture).patch_map
     assert not torch.allclose(before, after, atol=1e-5)
 

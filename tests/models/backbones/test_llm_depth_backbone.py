@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from llm_mde_mm.models.normalisation import Pixels
+from llm_mde_mm.models.prompts import DISTANCE_WORDS
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -35,7 +37,7 @@ def test_shapes(make, mode):
     length = backbone.prompt.length
     assert (length == 0) == (mode == 'none')
     assert features.patch_map.shape == (3, 32, 2, 3)
-    assert features.vision_map.shape == (3, 24, 2, 3)
+    assert [m.shape for m in features.vision_maps] == [(3, 24, 2, 3)]
     assert features.prompt_states.shape == (3, length, 32)
     assert features.prompt_mask.shape == (3, length)
     assert features.prompt_mask.dtype == torch.bool
@@ -46,8 +48,8 @@ def test_maps_are_laid_out_as_the_picture(make):
     """Row by row, as timm orders its patches."""
     backbone = make()
     inputs = normalised(backbone, random_pixels())
-    got = backbone(inputs).vision_map
-    tokens = backbone.vision(inputs)
+    (got,) = backbone(inputs).vision_maps
+    (tokens,) = backbone.vision(inputs)
     for row in range(2):
         for column in range(3):
             assert torch.equal(
@@ -61,10 +63,10 @@ def test_the_language_model_reads_prompt_then_patches(make):
     backbone = make()
     inputs = normalised(backbone, random_pixels())
     features = backbone(inputs)
-    ids, mask = backbone.prompt(backbone.picture(inputs))
+    ids, mask, _ = backbone.prompt(backbone.picture(inputs))
     assert not mask.all()
     patches = backbone.reprogramming(
-        backbone.vision(inputs), backbone.keys_values()
+        backbone.vision(inputs)[-1], backbone.keys_values()
     )
     words = backbone.language.word_embeddings[ids]
     mask = torch.cat([mask, torch.ones(3, 6, dtype=torch.bool)], 1)
@@ -79,10 +81,15 @@ def test_the_language_model_reads_prompt_then_patches(make):
     torch.testing.assert_close(got[mask], want[mask], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize('mode', ['none', 'adaptive'])
+LEARNED = dict(prompt__distance_mode='learned')
+
+
+@pytest.mark.parametrize(
+    'changes', [dict(prompt__mode='none'), dict(), LEARNED]
+)
 @torch.no_grad()
-def test_a_batch_equals_its_pictures(make, mode, fill_lora):
-    backbone = fill_lora(make(prompt__mode=mode))
+def test_a_batch_equals_its_pictures(make, changes, fill_lora):
+    backbone = fill_lora(make(**changes))
     inputs = normalised(backbone, random_pixels())
     together = backbone(inputs)
     for i in range(3):
@@ -91,7 +98,7 @@ def test_a_batch_equals_its_pictures(make, mode, fill_lora):
         assert torch.equal(kept, together.prompt_mask[i])
         for a, b in (
             (alone.patch_map[0], together.patch_map[i]),
-            (alone.vision_map[0], together.vision_map[i]),
+            (alone.vision_maps[0][0], together.vision_maps[0][i]),
             (alone.prompt_states[0][kept], together.prompt_states[i][kept]),
         ):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
@@ -99,8 +106,7 @@ def test_a_batch_equals_its_pictures(make, mode, fill_lora):
 
 def test_pixels_come_back_exactly(make):
     backbone = make()
-    backbone.mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255
-    backbone.std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255
+    backbone.picture = Pixels([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     every = torch.arange(256).view(1, 1, 16, 16).expand(2, 3, -1, -1)
     mean = np.array([0.485, 0.456, 0.406], 'f4')[:, None, None] * 255
     std = np.array([0.229, 0.224, 0.225], 'f4')[:, None, None] * 255
@@ -190,3 +196,76 @@ def test_under_autocast_the_cache_is_not_mixed_up(make):
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert backbone.keys_values()[0].dtype == torch.bfloat16
     assert torch.equal(backbone.keys_values()[0], plain)
+
+
+@torch.no_grad()
+def test_a_learned_distance_is_said_to_the_language_model(make, fill_lora):
+    """A classifier sure of one word: the run is that on the word itself."""
+    backbone = fill_lora(make(**LEARNED))
+    classifier = backbone.prompt.classifier
+    classifier.linear.weight.zero_()
+    # 'close' and 'far' are one token each.
+    token = backbone.language.tokenizer.convert_tokens_to_ids
+    inputs = normalised(backbone, random_pixels())
+    patches = backbone.reprogramming(
+        backbone.vision(inputs)[-1], backbone.keys_values()
+    )
+    for word in ('close', 'far'):
+        logits = torch.zeros(7)
+        logits[DISTANCE_WORDS.index(word)] = 200
+        classifier.linear.bias.copy_(logits)
+        features = backbone(inputs)
+        assert torch.equal(features.distance_logits, logits.expand(3, 7))
+        ids = backbone.prompt(
+            backbone.picture(inputs), None, backbone.vision(inputs)[-1]
+        ).ids
+        ids = ids.masked_fill(ids == -1, token(word))
+        tokens = torch.cat([backbone.language.embed(ids), patches], 1)
+        want = backbone.language(tokens, None)
+        got = torch.cat(
+            [features.prompt_states, features.patch_map.flatten(2).mT], 1
+        )
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+
+
+def test_the_depth_reaches_the_classifier_through_the_prompt(make):
+    backbone = make(**LEARNED).train()
+    features = backbone(normalised(backbone, random_pixels()))
+    features.patch_map.square().sum().backward()
+    for parameter in backbone.prompt.classifier.parameters():
+        assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('changes', [dict(), LEARNED])
+def test_describe_tells_what_the_language_model_reads(make, changes):
+    backbone = make(**changes)
+    pixels = random_pixels()
+    pixels[2] = 255
+    texts = backbone.describe(normalised(backbone, pixels))
+    assert len(texts) == 3
+    assert 'brightness 100 to 100, median 100' in texts[2]
+    assert all(text.startswith('indoor photograph') for text in texts)
+    logits = backbone(normalised(backbone, pixels)).distance_logits
+    if changes:
+        best = [DISTANCE_WORDS[i] for i in logits.argmax(1)]
+        assert [t.partition('content is ')[2] for t in texts] == [
+            f'{word}.' for word in best
+        ]
+    else:
+        assert logits is None and texts[2].endswith('content is unseen.')
+    valid = torch.ones(3, 32, 48, dtype=torch.bool)
+    pixels[2, :, 16:], valid[2, 16:] = 0, False
+    padded = backbone.describe(normalised(backbone, pixels), valid)
+    assert 'brightness 100 to 100, median 100' in padded[2]
+    assert padded[:2] == texts[:2]
+
+
+def test_no_prompt_is_described_by_nothing(make):
+    backbone = make(prompt__mode='none')
+    texts = backbone.describe(normalised(backbone, random_pixels()))
+    assert texts == [''] * 3
+
+
+def test_a_tokeniser_of_another_model(make):
+    with pytest.raises(ConfigError, match='only 300 word embeddings.*same'):
+        make(language__config__vocab_size=300)

@@ -26,7 +26,7 @@ def test_size_and_range(make, norm):
     cfg = dict(GN=dict(type='GN', num_groups=4), BN=dict(type='BN'))[norm]
     head = make(norm_cfg=cfg, min_depth=0.5, max_depth=4.0)
     layer = dict(GN=nn.GroupNorm, BN=nn.BatchNorm2d)[norm]
-    assert sum(isinstance(m, layer) for m in head.modules()) == 6
+    assert sum(isinstance(m, layer) for m in head.modules()) == 3
     nn.init.normal_(head.out.weight, std=30.0)
     depth = head(torch.randn(2, 16, 2, 3))
     assert depth.shape == (2, 1, 16, 24) and depth.dtype == torch.float32
@@ -48,10 +48,9 @@ def test_a_block_agrees_with_its_description(make):
     """Up-sampling comes first in the paper, also on the residual path."""
     block = make().blocks[0]
     x = torch.randn(1, 8, 3, 5)
-    up = F.interpolate(x, size=(6, 10), mode='bilinear')
-    inner = F.elu(F.group_norm(block.conv1(up), 2, block.norm1.weight))
-    inner = F.group_norm(block.conv2(inner), 2, block.norm2.weight)
-    want = F.elu(inner + block.shortcut(up))
+    up = block.width(F.interpolate(x, size=(6, 10), mode='bilinear'))
+    inner = F.elu(F.group_norm(block.conv(up), 2, block.norm.weight))
+    want = up + inner
     torch.testing.assert_close(block(x), want, rtol=0, atol=1e-5)
 
 
@@ -140,3 +139,12 @@ def test_a_head_of_ones_own():
 
     head = Mean(loss_decode=[], min_depth=1.0, max_depth=3.0)
     assert head(torch.zeros(1, 4, 2, 2)).unique().tolist() == [2.0]
+
+
+@torch.no_grad()
+def test_no_border_and_no_checkerboard(make):
+    """Features that are the same everywhere give the same depth everywhere."""
+    head = make(norm_cfg=dict(type='BN')).eval()
+    torch.nn.init.normal_(head.out.weight)
+    depth = head(torch.randn(1, 16, 1, 1).expand(-1, -1, 3, 4))
+    assert depth.std() < 1e-5

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.models import DepthEstimator
 from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
@@ -54,7 +55,7 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
     model = make(
         backbone__prompt__mode=mode,
         neck__vision_channels=24,
-        backbone__prototypes__rank=3,
+        backbone__prototypes__prototype_rank=3,
     )
     losses = step(model, training_data(empty=empty))
     total = sum(losses.values())
@@ -76,7 +77,7 @@ def test_training_moves_all_that_is_trained_and_nothing_else(make):
         (p for p in model.parameters() if p.requires_grad), lr=1e-2
     )
     data = training_data()
-    for _ in range(3):
+    for _ in range(20):
         wrapped.zero_grad()
         fresh = dict(
             inputs=data['inputs'],
@@ -160,7 +161,7 @@ def prompts_of(model, monkeypatch, run):
 
     monkeypatch.setattr(model.backbone.prompt, 'forward', listen)
     run()
-    return model.backbone.prompt.decode(*seen[-1])
+    return model.backbone.prompt.decode(seen[-1])
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -283,3 +284,100 @@ def test_a_training_step_under_bf16(make):
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             assert torch.isfinite(parameter.grad).all(), name
+
+
+LEARNED = dict(backbone__prompt__distance_mode='learned')
+SUPERVISED = dict(**LEARNED, backbone__prompt__distance_loss_weight=0.25)
+
+
+def test_the_loss_is_that_of_mmseg_without_a_supervised_prompt(make):
+    for changes in (dict(), LEARNED):
+        model = make(**changes).eval()
+        data = model.data_preprocessor(training_data(), training=True)
+        want = DepthEstimator.loss(model, **data)
+        got = model.loss(**data)
+        assert list(got) == list(want)
+        for name in want:
+            torch.testing.assert_close(got[name], want[name])
+
+
+def test_the_distance_is_supervised_by_the_median_depth(make):
+    model = make(**SUPERVISED)
+    data = training_data(batch=4)
+    depths = [0.9, 2.2, 4.0, None]
+    for sample, depth in zip(data['data_samples'], depths, strict=True):
+        sample.gt_depth_map.data[:] = depth or 0
+    data = model.data_preprocessor(data, training=True)
+    torch.manual_seed(1)
+    logits = model.backbone(data['inputs']).distance_logits
+    losses = model.loss(**data)
+    assert set(losses) == {
+        'decode.loss_ssi', 'decode.loss_silog', 'loss_distance',
+    }  # fmt: skip
+    want = 0.25 * F.cross_entropy(logits[:3], torch.tensor([0, 3, 6]))
+    torch.testing.assert_close(losses['loss_distance'], want)
+    total, _ = model.parse_losses(losses)
+    torch.testing.assert_close(total, sum(losses.values()))
+
+
+@pytest.mark.parametrize('changes', [LEARNED, SUPERVISED])
+@pytest.mark.parametrize('empty', [False, True])
+def test_the_classifier_gets_a_gradient(make, changes, empty):
+    model = make(**changes)
+    total = sum(step(model, training_data(empty=empty)).values())
+    total.backward()
+    assert (total.item() == 0) == empty
+    for parameter in model.backbone.prompt.classifier.parameters():
+        assert torch.isfinite(parameter.grad).all()
+        assert (parameter.grad.abs().sum() == 0) == empty
+
+
+def test_a_supervised_step_under_bf16(make):
+    model = make(**SUPERVISED)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = step(model, training_data())
+    assert losses['loss_distance'].dtype == torch.float32
+    sum(losses.values()).backward()
+    for parameter in model.backbone.prompt.classifier.parameters():
+        assert torch.isfinite(parameter.grad).all()
+
+
+class Sealed(PixelData):
+    """Ground truth that nobody may open."""
+
+    @property
+    def data(self):
+        raise AssertionError('ground truth was read')
+
+
+@pytest.mark.parametrize('changes', [dict(), SUPERVISED])
+@torch.no_grad()
+def test_prediction_never_reads_the_ground_truth(make, changes):
+    model = make(**changes).eval()
+    data = make_data()
+
+    def with_truth(make_truth):
+        samples = [
+            SegDataSample(metainfo=s.metainfo) for s in data['data_samples']
+        ]
+        for sample in samples:
+            if make_truth is not None:
+                sample.set_field(make_truth(), 'gt_depth_map', PixelData)
+        return dict(inputs=data['inputs'], data_samples=samples)
+
+    truths = [
+        None,
+        Sealed,
+        lambda: PixelData(data=torch.zeros(1, 40, 60)),
+        lambda: PixelData(data=torch.full((1, 40, 60), 9.0)),
+        lambda: PixelData(data=torch.full((1, 40, 60), float('nan'))),
+    ]
+    for run in (model.test_step, model.val_step):
+        depths = [
+            [s.pred_depth_map.data for s in run(with_truth(truth))]
+            for truth in truths
+            # A validation step scores the prediction, and so reads it then.
+            if run is model.test_step or truth is not Sealed
+        ]
+        for depth in depths[1:]:
+            assert all(map(torch.equal, depth, depths[0]))

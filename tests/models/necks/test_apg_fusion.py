@@ -12,7 +12,7 @@ def make_features(prompt_tokens=5):
         torch.randn(2, 32, 2, 3),
         torch.randn(2, prompt_tokens, 32),
         mask,
-        torch.randn(2, 24, 2, 3),
+        (torch.randn(2, 8, 2, 3), torch.randn(2, 24, 2, 3)),
     )
 
 
@@ -85,15 +85,24 @@ def test_without_a_prompt_every_parameter_is_used(make):
         assert torch.isfinite(parameter.grad).all(), name
 
 
+@pytest.mark.parametrize('channels, read', [(24, {1}), ((8, 24), {0, 1})])
 @torch.no_grad()
-def test_vision_channels(make):
-    features = make_features()
-    other = features._replace(vision_map=torch.randn(2, 24, 2, 3))
-    neck = make()
-    assert torch.equal(neck(features), neck(other))
-    neck = make(vision_channels=24)
-    difference = (neck(features) - neck(other)).abs().amax(1)
-    assert (difference > 1e-4).all()
+def test_vision_channels(make, channels, read):
+    features, bare = make_features(), make()
+    neck = make(vision_channels=channels)
+    for number, kept in enumerate(features.vision_maps):
+        maps = list(features.vision_maps)
+        maps[number] = torch.randn_like(kept)
+        other = features._replace(vision_maps=tuple(maps))
+        assert torch.equal(bare(features), bare(other))
+        difference = (neck(features) - neck(other)).abs().amax(1)
+        assert (difference > 1e-4).all() == (number in read)
+
+
+def test_more_vision_channels_than_blocks(make):
+    neck = make(vision_channels=(8, 8, 24))
+    with pytest.raises(ConfigError, match='for 3 maps; .*reads 2'):
+        neck(make_features())
 
 
 @pytest.mark.parametrize('heads', [0, 3, 32])
