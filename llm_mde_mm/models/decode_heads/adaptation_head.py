@@ -17,6 +17,9 @@ from .base_depth_head import BaseDepthHead
 class UpBlock(BaseModule):
     """Up-sampling, convolution, norm, ELU and a residual connection.
 
+    A convolution to the new width goes before, at a quarter of what it would
+    cost behind.
+
     Args:
         in_channels (int): Channels in.
         out_channels (int): Channels out.
@@ -27,22 +30,25 @@ class UpBlock(BaseModule):
         self, in_channels: int, out_channels: int, norm_cfg: dict
     ) -> None:
         super().__init__()
-        self.width = nn.Conv2d(in_channels, out_channels, 1)
-        self.conv = nn.Conv2d(
-            out_channels, out_channels, 3, padding=1, padding_mode='replicate'
-        )
-        self.norm = build_norm_layer(norm_cfg, out_channels)[1]
+        self.conv1 = _conv3x3(in_channels, out_channels)
+        self.norm1 = build_norm_layer(norm_cfg, out_channels)[1]
+        self.conv2 = _conv3x3(out_channels, out_channels)
+        self.norm2 = build_norm_layer(norm_cfg, out_channels)[1]
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, h, w)`` to ``(B, C', 2h, 2w)``."""
-        # A 1x1 convolution and bilinear weights commute: shrink first.
+        x = F.elu(self.norm1(self.conv1(x)))
         x = F.interpolate(
-            self.width(x),
-            scale_factor=2,
-            mode='bilinear',
-            align_corners=False,
+            x, scale_factor=2, mode='bilinear', align_corners=False
         )
-        return x + F.elu(self.norm(self.conv(x)))
+        return x + F.elu(self.norm2(self.conv2(x)))
+
+
+def _conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """A convolution that sees no black frame round the map."""
+    return nn.Conv2d(
+        in_channels, out_channels, 3, padding=1, padding_mode='replicate'
+    )
 
 
 @MODELS.register_module()
@@ -82,9 +88,7 @@ class AdaptationHead(BaseDepthHead):
                 for a, b in zip(widths[:-1], widths[1:], strict=True)
             )
         )
-        self.out = nn.Conv2d(
-            channels[-1], 1, 3, padding=1, padding_mode='replicate'
-        )
+        self.out = _conv3x3(channels[-1], 1)
         assert self.out.bias is not None
         share = (initial_depth - self.min_depth) / (
             self.max_depth - self.min_depth

