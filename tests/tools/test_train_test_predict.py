@@ -10,7 +10,7 @@ import torch
 
 from llm_mde_mm.apis import DepthInferencer
 from llm_mde_mm.datasets.rooms import render_room
-from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.errors import ConfigError, DataError
 from tests.tools.conftest import run
 
 SCORES = {
@@ -127,6 +127,40 @@ def test_inferencer_takes_files_folders_and_arrays(
         infer(picture.astype(np.float32))
     with pytest.raises(DataError, match='nowhere'):
         infer(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('dtype', ['bf16', 'fp16'])
+def test_half_precision_moves_depth_by_a_percent(trained, tiny_config, dtype):
+    picture = render_room(0, 3, size=(60, 80)).image
+    want = DepthInferencer(str(tiny_config), trained, 'cpu')(picture)[0].depth
+    infer = DepthInferencer(str(tiny_config), trained, 'cpu', dtype)
+    got = infer(picture)[0].depth
+    assert got.dtype == np.float32
+    assert 0 < np.median(np.abs(got / want - 1)) < 0.01
+    with pytest.raises(ConfigError, match="dtype is 'int8'.*bf16"):
+        DepthInferencer(str(tiny_config), trained, 'cpu', 'int8')
+
+
+def test_benchmark_writes_its_figures(tiny_config, tmp_path):
+    done = run(
+        'tools/benchmark.py',
+        tiny_config,
+        '--input-size',
+        '48',
+        '64',
+        '--batch-size',
+        '2',
+        '--repeats',
+        '1',
+        '--floor',
+        '--json',
+        tmp_path / 'figures.json',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert figures['floor_ratio'] > 0
+    assert f'{figures["params"]:,.4g}' in done.stdout
+    assert 'backbone.language' in done.stdout
 
 
 def test_resume_goes_on_where_the_run_ended(trained, tiny_config):

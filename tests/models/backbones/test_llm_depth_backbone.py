@@ -161,6 +161,26 @@ def test_the_cache_is_dropped_by_train_and_eval(make):
     assert backbone.keys_values()[0] is not backbone.keys_values()[0]
 
 
+@torch.no_grad()
+def test_the_cache_is_dropped_by_a_move_and_by_new_weights(make):
+    backbone = make()
+    assert_cache_is_right(backbone)
+    backbone.to('cpu')
+    assert backbone._cache is None
+    before = assert_cache_is_right(backbone)
+    torch.manual_seed(9)
+    backbone.load_state_dict(make().state_dict(), assign=True)
+    assert not torch.equal(before, assert_cache_is_right(backbone))
+
+
+def test_pixels_survive_a_cast(make):
+    backbone, pixels = make(), random_pixels()
+    inputs = normalised(backbone, pixels)
+    backbone.bfloat16()
+    assert torch.equal(backbone.picture(inputs), pixels.float())
+    assert backbone(inputs).patch_map.dtype == torch.bfloat16
+
+
 def test_no_cache_where_gradients_are_wanted(make):
     backbone = make()
     with torch.no_grad():
