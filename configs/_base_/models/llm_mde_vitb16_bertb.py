@@ -27,7 +27,7 @@ model = dict(
             type='HFLanguageModel',
             weights=llm_weights,
             # Read where weights are 'random': BERT-base.
-            config=dict(model_type='bert'),
+            config=dict(model_type='bert', vocab_size=30522),
             # The paper's 0.1, in each of 12 layers, keeps a few-shot run at
             # what the rows of a picture tell, for as long as was tried.
             dropout=0.0,

@@ -69,6 +69,45 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
             assert parameter.grad is None, name
 
 
+@pytest.mark.parametrize(
+    'vision, language',
+    [
+        ('frozen', 'frozen'),
+        ('lora', 'frozen'),
+        ('lora', 'lora'),
+        ('full', 'full'),
+    ],
+)
+@pytest.mark.parametrize('control', [None, 'identity', 'attention'])
+def test_every_scheme_trains_all_that_it_should(
+    make, vision, language, control
+):
+    """The schemes of the paper's Table 4, and full fine-tuning."""
+    model = make(
+        backbone__vision__finetune=vision,
+        backbone__language__finetune=language,
+        backbone__language__control=control,
+        **{
+            f'backbone__{part}__lora': None
+            for part, scheme in (('vision', vision), ('language', language))
+            if scheme != 'lora'
+        },
+    )
+    sum(step(model, training_data()).values()).backward()
+    parts = dict(
+        vision=model.backbone.vision, language=model.backbone.language
+    )
+    for name, parameter in model.named_parameters():
+        got = parameter.grad is not None
+        assert got == parameter.requires_grad, name
+    for part, scheme in (('vision', vision), ('language', language)):
+        trained = sum(p.requires_grad for p in parts[part].parameters())
+        if part == 'vision' or control is None:
+            assert (trained > 0) == (scheme != 'frozen')
+        else:
+            assert (trained > 0) == (control == 'attention')
+
+
 def test_training_moves_all_that_is_trained_and_nothing_else(make):
     model = make()
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
