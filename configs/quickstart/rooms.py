@@ -10,8 +10,8 @@ _base_ = [
     '../_base_/schedules/adamw_cosine_50e.py',
     '../_base_/default_runtime.py',
 ]
-max_epochs = 8
-optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=1e-2))
+max_epochs = 10
+optim_wrapper = dict(optimizer=dict(weight_decay=1e-2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
     dict(
