@@ -11,7 +11,7 @@ _base_ = [
     './_base_/schedules/adamw_cosine_50e.py',
     './_base_/default_runtime.py',
 ]
-# The pretrained vision model needs less change than what is new.
+# Pretrained on pictures, the vision model needs less change than the rest.
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'backbone.vision': dict(lr_mult=0.2)})
 )

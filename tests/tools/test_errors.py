@@ -90,6 +90,13 @@ def test_misspelt_part():
         launch.build_runner(cfg)
 
 
+def test_a_model_dtype_that_is_none(tmp_path):
+    for name in ('int8', 'single'):
+        options = dict(model_dtype=name, work_dir=str(tmp_path))
+        with pytest.raises(ConfigError, match=f"model_dtype is '{name}'"):
+            launch.build_runner(launch.load_config(ROOMS, options))
+
+
 def test_lora_pattern_that_matches_nothing():
     cfg = launch.load_config(ROOMS)
     cfg.model.backbone.language.lora.targets = 'q_proj'

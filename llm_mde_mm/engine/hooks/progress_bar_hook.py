@@ -74,7 +74,9 @@ class ProgressBarHook(Hook):
         """Show the step's loss and learning rate."""
         if self._bar is None:
             return
-        rate = runner.optim_wrapper.get_lr()['lr'][0]
+        rates = runner.optim_wrapper.get_lr()
+        # That of the config, where parts have a share of it.
+        rate = (rates.get('base_lr') or rates['lr'])[0]
         shown = {'lr': f'{rate:.1e}'}
         if outputs and 'loss' in outputs:
             shown = {'loss': f'{outputs["loss"].item():.3f}', **shown}

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from llm_mde_mm.models.losses.functional import resize_depth
+from llm_mde_mm.models.losses.functional import resize_depth, wide
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -64,8 +64,8 @@ class BaseDepthHead(BaseModule):
         """``(B, 1, h', w')`` map before the sigmoid, of ``(B, C, h, w)``."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Depth ``(B, 1, h', w')`` in metres, float32."""
-        share = torch.sigmoid(self.logits(features).float())
+        """Depth ``(B, 1, h', w')`` in metres, in float32 at least."""
+        share = torch.sigmoid(wide(self.logits(features)))
         return self.min_depth + (self.max_depth - self.min_depth) * share
 
     def loss(

@@ -23,7 +23,7 @@ def valid_depth(target: Tensor, max_depth: float | None = None) -> Tensor:
     return valid if max_depth is None else valid & (target <= max_depth)
 
 
-def _wide(values: Tensor) -> Tensor:
+def wide(values: Tensor) -> Tensor:
     """In float32 at least: sums of half precision lose their digits."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
@@ -81,7 +81,7 @@ def ssi_loss(
     Returns:
         Tensor: ``(B,)``, in square metres (the gradient term in metres).
     """
-    prediction, target = _wide(prediction), _wide(target)
+    prediction, target = wide(prediction), wide(target)
     target = torch.where(valid, target, 0.0)
     scale, shift = scale_and_shift(prediction, target, valid)
     residual = (
@@ -141,7 +141,7 @@ def silog_loss(
     Returns:
         Tensor: ``(B,)``, without a unit.
     """
-    prediction, target = _wide(prediction), _wide(target)
+    prediction, target = wide(prediction), wide(target)
     target = torch.where(valid, target, 1.0).clamp(min=_MIN_DEPTH)
     g = prediction.clamp(min=_MIN_DEPTH).log() - target.log()
     mean = _masked_mean(g, valid)
@@ -151,9 +151,10 @@ def silog_loss(
 
 
 def resize_depth(depth: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear resize of ``(B, 1, H, W)`` depth, in float32."""
+    """Bilinear resize of ``(B, 1, H, W)`` depth, in float32 at least."""
+    depth = wide(depth)
     if tuple(depth.shape[-2:]) == tuple(size):
-        return depth.float()
+        return depth
     return F.interpolate(
-        depth.float(), size=tuple(size), mode='bilinear', align_corners=False
+        depth, size=tuple(size), mode='bilinear', align_corners=False
     )
