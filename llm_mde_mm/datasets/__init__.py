@@ -1,3 +1,4 @@
+from .depth_folder import DepthFolderDataset
 from .nyu_depth import NYUDepthDataset
 from .rooms import SCENE_TYPES
 from .seeded import SeededDataset, SeededSampler
@@ -8,21 +9,26 @@ from .transforms import (
     LoadPicture,
     RandomCropPair,
     RandomHorizontalFlip,
+    RandomRotatePair,
     ResizePair,
     ResizePicture,
+    VerticalCutDepth,
 )
 
 __all__ = [
     'SCENE_TYPES',
     'ColourJitter',
+    'DepthFolderDataset',
     'LoadDepth',
     'LoadPicture',
     'NYUDepthDataset',
     'RandomCropPair',
     'RandomHorizontalFlip',
+    'RandomRotatePair',
     'ResizePair',
     'ResizePicture',
     'SeededDataset',
     'SeededSampler',
     'SyntheticRooms',
+    'VerticalCutDepth',
 ]

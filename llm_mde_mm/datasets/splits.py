@@ -1,13 +1,14 @@
 """Which pictures of a split are used: pure functions of names and a rule.
 
-A name is a file's name without extension, ``<scene>_<number>``. The outcome
-is always sorted and depends on neither the order of the names nor anything
-outside the arguments (the contents of a list file are one of them).
+A name is a file's name without extension, ``<scene>_<number>``, or any text
+where ``type_of`` tells its scene type. The outcome is always sorted and
+depends on neither the order of the names nor anything outside the arguments
+(the contents of a list file are one of them).
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -67,11 +68,13 @@ def _count(value: Any, key: str) -> int:
     return value
 
 
-def by_scene(names: Iterable[str]) -> dict[str, list[str]]:
+def by_scene(
+    names: Iterable[str], type_of: Callable[[str], str] = scene_of
+) -> dict[str, list[str]]:
     """Group names by scene type; types and names are both sorted."""
     groups = defaultdict(list)
     for name in sorted(names):
-        groups[scene_of(name)].append(name)
+        groups[type_of(name)].append(name)
     return dict(sorted(groups.items()))
 
 
@@ -97,7 +100,12 @@ def evenly_spaced(names: Iterable[str], n: int) -> list[str]:
     return [names[i * len(names) // n] for i in range(n)]
 
 
-def k_shot(names: Iterable[str], k: int, seed: int = 0) -> list[str]:
+def k_shot(
+    names: Iterable[str],
+    k: int,
+    seed: int = 0,
+    type_of: Callable[[str], str] = scene_of,
+) -> list[str]:
     """Draw k pictures of each scene type, all of a type that has fewer.
 
     Within a type the pictures with the k smallest SHA-256 values of seed and
@@ -109,6 +117,7 @@ def k_shot(names: Iterable[str], k: int, seed: int = 0) -> list[str]:
         names: Names to choose from.
         k: Pictures of each scene type.
         seed: Another seed, another draw.
+        type_of: Gives a name's scene type.
 
     Raises:
         ConfigError: ``k`` is not a whole number of at least 1.
@@ -119,7 +128,7 @@ def k_shot(names: Iterable[str], k: int, seed: int = 0) -> list[str]:
     def rank(name: str) -> bytes:
         return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
 
-    groups = by_scene(names)
+    groups = by_scene(names, type_of)
     largest = max(groups, key=lambda scene: len(groups[scene]), default='')
     if groups and k > len(groups[largest]):
         raise DataError(
@@ -133,17 +142,22 @@ def k_shot(names: Iterable[str], k: int, seed: int = 0) -> list[str]:
     )
 
 
-def of_scenes(names: Iterable[str], scenes: str | Iterable[str]) -> list[str]:
+def of_scenes(
+    names: Iterable[str],
+    scenes: str | Iterable[str],
+    type_of: Callable[[str], str] = scene_of,
+) -> list[str]:
     """Choose all pictures of the named scene types.
 
     Args:
         names: Names to choose from.
         scenes: One scene type or several.
+        type_of: Gives a name's scene type.
 
     Raises:
         DataError: A type has no picture; the message lists those that do.
     """
-    groups = by_scene(names)
+    groups = by_scene(names, type_of)
     wanted = {scenes} if isinstance(scenes, str) else set(scenes)
     unknown = sorted(wanted - set(groups))
     if unknown:
@@ -159,8 +173,9 @@ def from_list(
 ) -> list[str]:
     """Read the names that a text file lists, one a line.
 
-    A line may hold a folder and an extension (``train/kitchen_0001.jpg``);
-    what follows a ``#`` is a comment, and empty lines are skipped.
+    A line may hold a folder and an extension (``train/kitchen_0001.jpg``),
+    which are dropped unless one of ``names`` has them; what follows a ``#``
+    is a comment, and empty lines are skipped.
 
     Args:
         path: The text file; a relative path starts at the working directory.
@@ -176,17 +191,21 @@ def from_list(
         raise DataError(
             f'subset: cannot read list_file {str(path)!r}: {error}'
         ) from error
+    known = set(names or ())
     chosen: list[str] = []
     for line in lines:
-        entry = PurePosixPath(line.split('#')[0].strip().replace('\\', '/'))
-        if entry.name:
+        text = line.split('#')[0].strip()
+        entry = PurePosixPath(text.replace('\\', '/'))
+        if text in known:
+            chosen.append(text)
+        elif entry.name:
             is_file = entry.suffix.lower() in _SUFFIXES
             chosen.append(entry.stem if is_file else entry.name)
     twice = [name for name, count in Counter(chosen).items() if count > 1]
     if not chosen or twice:
         problem = f'lists twice: {first_names(twice)}' if twice else 'is empty'
         raise DataError(f'subset: list_file {str(path)!r} {problem}')
-    missing = set() if names is None else set(chosen) - set(names)
+    missing = set() if names is None else set(chosen) - known
     if missing:
         raise DataError(
             f'subset: list_file {str(path)!r} lists {len(missing)} pictures '
@@ -219,7 +238,11 @@ def check_rule(rule: Mapping[str, Any]) -> None:
         check_rule(rule['then'])
 
 
-def choose(names: Iterable[str], rule: Mapping[str, Any] | None) -> list[str]:
+def choose(
+    names: Iterable[str],
+    rule: Mapping[str, Any] | None,
+    type_of: Callable[[str], str] = scene_of,
+) -> list[str]:
     """Choose the names that a rule describes.
 
     Keys that are absent or None do nothing. The others apply in this order,
@@ -233,6 +256,7 @@ def choose(names: Iterable[str], rule: Mapping[str, Any] | None) -> list[str]:
     Args:
         names: Names to choose from.
         rule: The rule; None chooses all.
+        type_of: Gives a name's scene type.
 
     Returns:
         Sorted names; empty where a complement leaves none.
@@ -249,12 +273,13 @@ def choose(names: Iterable[str], rule: Mapping[str, Any] | None) -> list[str]:
     if rule.get('list_file') is not None:
         chosen = from_list(rule['list_file'], chosen)
     if rule.get('scenes') is not None:
-        chosen = of_scenes(chosen, rule['scenes'])
+        chosen = of_scenes(chosen, rule['scenes'], type_of)
     if rule.get('shots') is not None:
         seed = rule.get('seed')
-        chosen = k_shot(chosen, rule['shots'], 0 if seed is None else seed)
+        seed = 0 if seed is None else seed
+        chosen = k_shot(chosen, rule['shots'], seed, type_of)
     if rule.get('evenly_spaced') is not None:
         chosen = evenly_spaced(chosen, rule['evenly_spaced'])
     if rule.get('complement'):
         chosen = sorted(set(everything) - set(chosen))
-    return choose(chosen, rule.get('then'))
+    return choose(chosen, rule.get('then'), type_of)

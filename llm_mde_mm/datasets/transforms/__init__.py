@@ -1,5 +1,9 @@
 """Pipeline steps for a picture and its metric depth map."""
 
+from llm_mde_mm.datasets.transforms.augmentation import (
+    RandomRotatePair,
+    VerticalCutDepth,
+)
 from llm_mde_mm.datasets.transforms.colour import ColourJitter
 from llm_mde_mm.datasets.transforms.geometry import (
     RandomCropPair,
@@ -15,6 +19,8 @@ __all__ = [
     'LoadPicture',
     'RandomCropPair',
     'RandomHorizontalFlip',
+    'RandomRotatePair',
     'ResizePair',
     'ResizePicture',
+    'VerticalCutDepth',
 ]

@@ -1,5 +1,6 @@
 """Reading a picture and its depth map; a damaged file raises, by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,12 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
+from llm_mde_mm.datasets.transforms.depth_formats import parse_npy, parse_pfm
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
+_FORMATS = {'.npy': parse_npy, '.pfm': parse_pfm}
 
 
 def _read(path: str, kind: str) -> bytes:
@@ -100,34 +103,56 @@ class LoadPicture(BaseTransform):
 class LoadDepth(BaseTransform):
     """Read the depth map at ``depth_map_path``, after :class:`LoadPicture`.
 
+    The name's end tells the format: ``.npy`` (a NumPy array of any number
+    type), ``.pfm`` (portable float map), and else a 16-bit picture such as
+    PNG. The scale holds for all of them: files in metres need
+    ``depth_scale=1``.
+
     Sets ``gt_depth_map``, float32 (H, W) in metres, 0 = no measurement, and
-    appends its name to ``seg_fields``.
+    appends its name to ``seg_fields``. What is negative, infinite or NaN in
+    the file counts as not measured.
+
+    An item may bring its own ``metres_per_unit`` and ``invalid_values``, as
+    those of ``DepthFolderDataset`` do; they replace the arguments.
 
     Args:
         depth_scale: Stored units a metre; 1000 for millimetres.
+        invalid_values: Stored values that mean no measurement, besides 0.
 
     Raises:
         ConfigError: ``depth_scale`` is not above 0, or no picture is loaded.
         DataError: The file is missing, empty, truncated or undecodable, is
-            not 16-bit with one channel, or has not the picture's size.
+            a picture that is not 16-bit with one channel, or has not the
+            picture's size.
     """
 
-    def __init__(self, depth_scale: float = 1000.0) -> None:
+    def __init__(
+        self,
+        depth_scale: float = 1000.0,
+        invalid_values: Sequence[float] = (),
+    ) -> None:
         if not 0 < depth_scale < float('inf'):
             raise ConfigError(
                 f'LoadDepth: depth_scale must be above 0, got {depth_scale}'
             )
         self.depth_scale = float(depth_scale)
+        self.invalid_values = tuple(invalid_values)
 
     def transform(self, results: dict) -> dict:
         """Add the depth map to ``results``."""
         if 'ori_shape' not in results:
             raise ConfigError('put LoadPicture before LoadDepth')
         path = results['depth_map_path']
-        depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED)
-        self._check(path, depth, tuple(results['ori_shape'][:2]))
-        results['gt_depth_map'] = depth.astype(np.float32) / np.float32(
-            self.depth_scale
+        stored = _read_depth(path)
+        size = tuple(results['ori_shape'][:2])
+        if stored.shape != size:
+            raise DataError(
+                f'{path}: depth map is {stored.shape[0]} x {stored.shape[1]} '
+                f'(height x width), its picture {size[0]} x {size[1]}'
+            )
+        invalid = results.get('invalid_values', self.invalid_values)
+        results['gt_depth_map'] = self._metres(
+            stored, results.get('metres_per_unit'), invalid
         )
         results['seg_fields'] = [
             *results.get('seg_fields', ()),
@@ -135,28 +160,56 @@ class LoadDepth(BaseTransform):
         ]
         return results
 
-    @staticmethod
-    def _check(path: str, depth: np.ndarray, size: tuple) -> None:
-        """Raise if a decoded file cannot be the depth of a picture."""
-        if depth.dtype == np.uint8:
-            raise DataError(
-                f'{path}: depth map is 8-bit; 16-bit millimetres expected, '
-                'a colour picture or a converted file?'
-            )
-        if depth.dtype != np.uint16:
-            raise DataError(
-                f'{path}: depth map is {depth.dtype}; 16-bit millimetres '
-                'expected'
-            )
-        if depth.ndim != 2:
-            raise DataError(
-                f'{path}: depth map has {depth.shape[2]} channels; 1 expected'
-            )
-        if depth.shape != size:
-            raise DataError(
-                f'{path}: depth map is {depth.shape[0]} x {depth.shape[1]} '
-                f'(height x width), its picture {size[0]} x {size[1]}'
-            )
+    def _metres(
+        self,
+        stored: np.ndarray,
+        metres_per_unit: float | None,
+        invalid: Sequence[float],
+    ) -> np.ndarray:
+        """Return stored units (H, W) as float32 metres, 0 where invalid."""
+        depth = stored.astype(np.float32)
+        if metres_per_unit is None:
+            depth /= np.float32(self.depth_scale)
+        else:
+            depth *= np.float32(metres_per_unit)
+        lost = ~np.isfinite(depth) | (depth < 0)
+        if len(invalid):
+            # 99.9 in float32 is not Python's 99.9; -1 is no uint16 at all.
+            kind = stored.dtype if stored.dtype.kind == 'f' else None
+            lost |= np.isin(stored, np.asarray(invalid, kind))
+        depth[lost] = 0
+        return depth
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(depth_scale={self.depth_scale})'
+        return (
+            f'{type(self).__name__}(depth_scale={self.depth_scale}, '
+            f'invalid_values={self.invalid_values})'
+        )
+
+
+def _read_depth(path: str) -> np.ndarray:
+    """Return a depth file's stored values (H, W), in the file's own unit."""
+    parse = _FORMATS.get(Path(path).suffix.lower())
+    if parse is not None:
+        data = _read(path, 'depth map')
+        try:
+            return parse(data)
+        except ValueError as error:
+            raise DataError(
+                f'{path}: depth map cannot be decoded: {error}'
+            ) from error
+    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED)
+    if depth.dtype == np.uint8:
+        raise DataError(
+            f'{path}: depth map is 8-bit; 16-bit millimetres expected, '
+            'a colour picture or a converted file?'
+        )
+    if depth.dtype != np.uint16:
+        raise DataError(
+            f'{path}: depth map is {depth.dtype}; 16-bit millimetres expected'
+        )
+    if depth.ndim != 2:
+        raise DataError(
+            f'{path}: depth map has {depth.shape[2]} channels; 1 expected'
+        )
+    return depth

@@ -1,0 +1,204 @@
+"""The tools that list, check and show data, on a handful of pictures."""
+
+import hashlib
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+
+from llm_mde_mm.apis import launch
+from llm_mde_mm.datasets import NYUDepthDataset
+from llm_mde_mm.datasets.splits import k_shot, split_digest
+from llm_mde_mm.utils.errors import ConfigError, DataError
+from tests.tools.conftest import ROOT, run
+from tools import browse_dataset, check_data, make_fewshot
+
+NYU = str(ROOT / 'configs/llm_mde_nyu_fewshot.py')
+ROOMS = str(ROOT / 'configs/quickstart/rooms.py')
+SIZES = dict(cafe=1, kitchen=5, study=3)
+NAMES = sorted(
+    f'{scene}_{i:05}' for scene, size in SIZES.items() for i in range(size)
+)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A tree in the NYU layout; depth is 1 m, 3 m and a column of holes."""
+    depth = np.full((24, 32), 1000, np.uint16)
+    depth[:, 16:] = 3000
+    depth[:, :8] = 0
+    for split in ('train', 'test'):
+        for kind in ('images', 'annotations'):
+            (tmp_path / kind / split).mkdir(parents=True)
+        for i, name in enumerate(NAMES):
+            image = np.full((24, 32, 3), 20 * i, np.uint8)
+            image[:, :16] = 255
+            cv2.imwrite(str(tmp_path / f'images/{split}/{name}.jpg'), image)
+            path = tmp_path / f'annotations/{split}/{name}.png'
+            cv2.imwrite(str(path), depth)
+    monkeypatch.setenv('NYU_ROOT', str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a tool's main in this process; return what it printed."""
+
+    def run_main(tool, *arguments):
+        argv = ['tool', *(str(argument) for argument in arguments)]
+        monkeypatch.setattr(sys, 'argv', argv)
+        tool.main()
+        return capsys.readouterr().out
+
+    return run_main
+
+
+@pytest.mark.parametrize('shots', [1, 2])
+def test_list_is_the_draw_of_the_data_set(root, call, shots):
+    path = root / 'lists/few.txt'
+    out = call(make_fewshot, NYU, '--shots', shots, '--seed', 7, '--out', path)
+    expected = k_shot(NAMES, shots, seed=7)
+    text = path.read_text()
+    lines = text.splitlines()
+    assert [line for line in lines if not line.startswith('#')] == expected
+    digest = split_digest(expected)
+    assert f'{len(expected)} of 9 pictures, digest {digest}' in text
+    assert digest in out and '"seed": 7' in text
+    assert ('cafe has only 1 of 2' in out) == (shots == 2)
+    listed = NYUDepthDataset(root, subset=dict(list_file=str(path)))
+    drawn = NYUDepthDataset(root, subset=dict(shots=shots, seed=7))
+    assert [listed[i] for i in range(len(listed))] == [
+        drawn[i] for i in range(len(drawn))
+    ]
+
+
+def test_other_rules(root, call):
+    path = root / 'few.txt'
+    call(make_fewshot, NYU, '--evenly-spaced', 3, '--out', path)
+    assert path.read_text().splitlines()[-3:] == [NAMES[i] for i in (0, 3, 6)]
+    call(make_fewshot, NYU, '--one-each-of', 2, '--out', path)
+    names = path.read_text().splitlines()[-2:]
+    assert [name.rpartition('_')[0] for name in names] == ['cafe', 'kitchen']
+
+
+def test_draws_that_are_impossible(root, call):
+    path = root / 'few.txt'
+    with pytest.raises(DataError, match='shots=6.*kitchen, has 5'):
+        call(make_fewshot, NYU, '--shots', 6, '--out', path)
+    with pytest.raises(DataError, match='evenly_spaced=4 .*3 pictures'):
+        call(make_fewshot, NYU, '--one-each-of', 4, '--out', path)
+    with pytest.raises(ConfigError, match='SyntheticRooms takes no subset'):
+        call(make_fewshot, ROOMS, '--shots', 1, '--out', path)
+    assert not path.exists()
+
+
+VAL = (
+    '--cfg-options',
+    'val_dataloader.dataset.subset.then.evenly_spaced=2',
+)
+
+
+def test_sound_data(root, call):
+    manifest = root / 'out/manifest.json'
+    out = call(check_data, NYU, '--manifest', manifest, *VAL)
+    for line in ('train: 3 pictures, 0 bad', 'val: 2 ', 'test: 9 '):
+        assert line in out
+    content = json.loads(manifest.read_text())
+    assert content['problems'] == [] and len(content['test']) == 9
+    sample = content['test'][0]
+    # A quarter is not measured; a third of the rest is at 1 m.
+    assert (sample['near'], sample['far'], sample['median']) == (1, 3, 3)
+    assert sample['valid'] == 0.75 and sample['problem'] is None
+    for key in ('image', 'depth'):
+        data = open(sample[key], 'rb').read()
+        assert sample[f'{key}_sha256'] == hashlib.sha256(data).hexdigest()
+
+
+def test_bad_files_are_all_reported(root):
+    (root / 'images/test/cafe_00000.jpg').write_bytes(b'\xff\xd8cut')
+    holes = root / 'annotations/test/study_00001.png'
+    cv2.imwrite(str(holes), np.zeros((24, 32), np.uint16))
+    done = run('tools/check_data.py', '--folder', root)
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert 'test: 9 pictures, 2 bad' in done.stdout
+    assert 'train: 9 pictures, 0 bad' in done.stdout
+    for text in ('cafe_00000.jpg: picture is trunc', 'no pixel has a depth'):
+        assert text in done.stdout
+    assert '9/9' in done.stderr
+
+
+def test_incomplete_split_is_reported(root, call, capsys):
+    (root / 'annotations/train/cafe_00000.png').unlink()
+    with pytest.raises(SystemExit) as info:
+        call(check_data, '--folder', root)
+    out = capsys.readouterr().out
+    assert info.value.code == 1
+    assert 'bad: train: ' in out and 'test: 9 pictures, 0 bad' in out
+
+
+def test_train_and_val_that_overlap(root, call, capsys):
+    with pytest.raises(SystemExit):
+        call(
+            check_data,
+            NYU,
+            '--cfg-options',
+            'val_dataloader.dataset.subset.complement=False',
+            'val_dataloader.dataset.subset.then.evenly_spaced=2',
+        )
+    out = capsys.readouterr().out
+    assert out.count('in train and in val') == 2
+
+
+def test_data_without_files(call):
+    options = [f'{s}_dataloader.dataset.num_rooms=2' for s in ('train', 'val')]
+    options.append('test_dataloader.dataset.num_rooms=2')
+    out = call(check_data, ROOMS, '--cfg-options', *options)
+    assert out.count('2 pictures, 0 bad') == 3
+
+
+def test_sheet_shows_the_epoch(root, call):
+    sheets = []
+    for epoch in (0, 0, 1):
+        path = root / f'sheets/{epoch}.png'
+        call(
+            browse_dataset,
+            NYU,
+            '--out',
+            path,
+            '--num',
+            3,
+            '--epoch',
+            epoch,
+        )
+        sheets.append(cv2.imread(str(path)))
+    assert (sheets[0] == sheets[1]).all()
+    assert (sheets[0] != sheets[2]).any()
+
+
+def test_cell_is_what_training_sees(root):
+    cfg = launch.load_config(NYU)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    dataset.set_epoch(0, 2)
+    item = dataset[1]
+    cell = browse_dataset.cell(item)
+    for channel in range(3):  # BGR within the model's input
+        np.testing.assert_array_equal(
+            cell.image[..., channel], item['inputs'][2 - channel].numpy()
+        )
+    assert set(np.unique(cell.depth)) == {0, 1, 3}
+    assert cell.caption.startswith('kitchen_')
+
+
+def test_sheet_of_a_pipeline_without_depth(root, call):
+    with pytest.raises(ConfigError, match='LoadDepth'):
+        call(
+            browse_dataset,
+            NYU,
+            '--out',
+            root / 'a.png',
+            '--cfg-options',
+            'train_dataloader.dataset.pipeline=[]',
+        )
