@@ -32,6 +32,7 @@ setup(
     extras_require={
         'data': ['h5py>=3.16'],
         'dev': [
+            'h5py>=3.16',
             'hypothesis>=6.170',
             'mypy>=2.4',
             'pytest>=9.2',

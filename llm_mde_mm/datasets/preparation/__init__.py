@@ -1,0 +1,25 @@
+from .download import download_file
+from .manifest import file_digests, write_once
+from .nyu_index import index_tree, write_index
+from .nyu_mat import (
+    LABELED_MD5,
+    LABELED_SIZE,
+    LABELED_URL,
+    check_labeled,
+    prepare_labeled,
+    read_split,
+)
+
+__all__ = [
+    'LABELED_MD5',
+    'LABELED_SIZE',
+    'LABELED_URL',
+    'check_labeled',
+    'download_file',
+    'file_digests',
+    'index_tree',
+    'prepare_labeled',
+    'read_split',
+    'write_index',
+    'write_once',
+]

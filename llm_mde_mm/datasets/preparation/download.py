@@ -1,0 +1,127 @@
+"""Download of one large file: resumed, and verified before it gets its name.
+
+What has arrived lies in ``<name>.part`` until size and checksum are right.
+"""
+
+import http.client
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from llm_mde_mm.datasets.preparation.manifest import file_digests
+from llm_mde_mm.utils.errors import DataError
+
+_BLOCK = 1 << 20
+_TIMEOUT = 60  # seconds without a byte
+
+
+def download_file(url: str, path: Path, size: int, md5: str) -> bool:
+    """Download a file, going on where an interrupted download stopped.
+
+    Args:
+        url: ``http://`` or ``https://``.
+        path: Where the file goes; its folder is made.
+        size: Its size in bytes.
+        md5: Its MD5 in hex digits.
+
+    Returns:
+        Whether anything was downloaded; False if the file was there.
+
+    Raises:
+        DataError: The disk is too full, the server does not answer, the
+            connection broke (the part stays, to be resumed), the content
+            has another size or checksum (the part is removed), or another
+            file has the name (it stays).
+    """
+    if not url.startswith(('http://', 'https://')):
+        raise DataError(f'{url!r} is not an http:// or https:// address')
+    if path.exists():
+        problem = _problem(path, size, md5)
+        if problem:
+            raise DataError(
+                f'{path} exists, but {problem}; nothing is overwritten: move '
+                'it away and run again'
+            )
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.part')
+    if part.exists() and part.stat().st_size > size:
+        part.unlink()
+    arrived = part.stat().st_size if part.exists() else 0
+    free = shutil.disk_usage(path.parent).free
+    if free < size - arrived:
+        raise DataError(
+            f'{path.parent}: {free:,} bytes are free, but the download needs '
+            f'{size - arrived:,}; make room or choose another folder'
+        )
+    if arrived < size:
+        try:
+            _fetch(url, part, arrived, size)
+        except (OSError, http.client.HTTPException) as error:
+            raise DataError(
+                f'{url}: {error}; run the same command again to go on where '
+                'it stopped'
+            ) from error
+    arrived = part.stat().st_size
+    if arrived < size:
+        raise DataError(
+            f'{url}: the connection ended after {arrived:,} of {size:,} '
+            'bytes; run the same command again to go on from there'
+        )
+    problem = _problem(part, size, md5)
+    if problem:
+        # A damaged part can only be continued into a damaged file.
+        part.unlink()
+        raise DataError(
+            f'{url}: {problem}; the download was removed: run again, and if '
+            'this recurs get the file elsewhere'
+        )
+    os.replace(part, path)
+    return True
+
+
+def _fetch(url: str, part: Path, arrived: int, size: int) -> None:
+    """Append what is missing to a part, at most one byte above the size."""
+    headers = {'Range': f'bytes={arrived}-'} if arrived else {}
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+        # A server that ignores Range sends the file from its beginning.
+        resumed = response.status == 206 and response.headers.get(
+            'Content-Range', ''
+        ).startswith(f'bytes {arrived}-')
+        if response.status == 206 and not resumed:
+            raise OSError('the server sent another range than asked for')
+        start = arrived if resumed else 0
+        with (
+            open(part, 'ab' if resumed else 'wb') as stream,
+            tqdm(
+                total=size,
+                initial=start,
+                unit='B',
+                unit_scale=True,
+                desc=part.stem,
+            ) as bar,
+        ):
+            while start <= size and (
+                block := response.read(min(_BLOCK, size + 1 - start))
+            ):
+                stream.write(block)
+                start += len(block)
+                bar.update(len(block))
+
+
+def _problem(path: Path, size: int, md5: str) -> str:
+    """Say how a file differs from the expected one; '' if it does not."""
+    actual = path.stat().st_size
+    if actual > size:
+        return f'it is larger than {size:,} bytes'
+    if actual != size:
+        return f'it has {actual:,} bytes, not {size:,}'
+    found = file_digests(path, 'md5')['md5']
+    if found != md5.lower():
+        return f'its MD5 is {found}, not {md5}'
+    return ''

@@ -1,0 +1,275 @@
+"""NYU Depth v2's labelled file to pictures and depth maps in the NYU layout.
+
+Silberman et al., "Indoor Segmentation and Support Inference from RGBD
+Images", ECCV 2012. The file is MATLAB 7.3, which is HDF5 with the axes
+reversed: ``images (N, 3, W, H)``, ``depths`` and ``rawDepths (N, W, H)``
+in metres, ``sceneTypes`` and ``scenes (1, N)`` references to characters.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from llm_mde_mm.datasets.preparation.manifest import (
+    file_digests,
+    json_bytes,
+    sha256,
+    write_once,
+)
+from llm_mde_mm.utils.errors import ConfigError, DataError
+
+LABELED_URL = (
+    'http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/'
+    'nyu_depth_v2_labeled.mat'
+)
+LABELED_SIZE = 2_972_037_809
+LABELED_MD5 = '520609c519fba3ba5ac58c8fefcc3530'
+DEPTHS = dict(filled='depths', raw='rawDepths')
+PICTURES = ('jpg', 'png')
+SPLIT_FILE = Path(__file__).parents[2] / 'assets/nyu_labeled_split.json'
+
+_JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY,
+    100,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]
+_MAX_METRES = 65.535
+
+
+def read_split(path: Path = SPLIT_FILE) -> dict[int, str]:
+    """Read which picture belongs to which split.
+
+    Args:
+        path: JSON of ``first_index`` and a list of numbers for each split;
+            by default the official 795 and 654 pictures.
+
+    Returns:
+        Place in the labelled file, counted from 0, to split.
+
+    Raises:
+        DataError: The file cannot be read, or two splits share a picture.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        first = content.pop('first_index')
+        pairs = [(i - first, s) for s in content for i in content[s]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f'{path}: not a split file ({error!r}); give JSON such as '
+            '{"first_index": 1, "train": [2, 3], "test": [1]}'
+        ) from error
+    split = dict(pairs)
+    if len(split) != len(pairs):
+        raise DataError(f'{path}: a picture is listed twice; remove one')
+    return dict(sorted(split.items()))
+
+
+def check_labeled(path: Path, verify: bool = True) -> dict[str, Any]:
+    """Describe the labelled file, and check that it is the published one.
+
+    Args:
+        path: ``nyu_depth_v2_labeled.mat``.
+        verify: Whether another size or MD5 than the published raises.
+
+    Returns:
+        ``size``, ``md5``, ``sha256`` and ``published``, whether it is the
+        published file.
+
+    Raises:
+        DataError: There is no such file, or it is not the published one.
+    """
+    if not path.is_file():
+        raise DataError(
+            f'there is no file {path}; give --mat FILE, or --download to '
+            'fetch it'
+        )
+    size = path.stat().st_size
+    if verify and size != LABELED_SIZE:
+        raise DataError(
+            f'{path} has {size:,} bytes, the published file '
+            f'{LABELED_SIZE:,}; get it again, or give --no-verify'
+        )
+    digests = file_digests(path, 'md5', 'sha256')
+    if verify and digests['md5'] != LABELED_MD5:
+        raise DataError(
+            f'{path}: the MD5 is {digests["md5"]}, that of the published '
+            f'file {LABELED_MD5}; get it again, or give --no-verify'
+        )
+    published = size == LABELED_SIZE and digests['md5'] == LABELED_MD5
+    return dict(size=size, **digests, published=published)
+
+
+def prepare_labeled(
+    mat: Path,
+    out: Path,
+    split: Mapping[int, str],
+    source: Mapping[str, Any],
+    depth: str = 'filled',
+    picture: str = 'jpg',
+) -> dict[str, int]:
+    """Write the labelled pictures in the NYU layout, and ``manifest.json``.
+
+    Files that are there with the right content stay, so that an interrupted
+    run is finished by the same call. The manifest comes last: where it is,
+    all else is.
+
+    Args:
+        mat: The labelled file.
+        out: Folder of ``images``, ``annotations`` and ``manifest.json``.
+        split: See :func:`read_split`; it must name each picture of the file.
+        source: See :func:`check_labeled`; goes into the manifest.
+        depth: ``'filled'``, holes closed by colorisation, or ``'raw'``, as
+            the sensor gave it.
+        picture: ``'jpg'``, quality 100 without chroma subsampling, or
+            ``'png'``, lossless.
+
+    Returns:
+        Numbers of ``pictures`` and of files ``written``.
+
+    Raises:
+        ConfigError: ``depth`` or ``picture`` is unknown, or h5py is absent.
+        DataError: The file is not as described above, does not fit
+            ``split``, or a file that exists differs.
+    """
+    if depth not in DEPTHS or picture not in PICTURES:
+        raise ConfigError(
+            f'depth={depth!r}, picture={picture!r}: there are depth '
+            f'{", ".join(DEPTHS)} and picture {", ".join(PICTURES)}'
+        )
+    try:
+        import h5py
+    except ImportError as error:
+        raise ConfigError(
+            "h5py is not installed: pip install 'llm_mde_mm[data]'"
+        ) from error
+    settings = dict(source=dict(source), depth=DEPTHS[depth], picture=picture)
+    _check_settings(out / 'manifest.json', settings)
+    try:
+        data = h5py.File(mat, 'r')
+    except OSError as error:
+        raise DataError(f'{mat} is not an HDF5 file: {error}') from error
+    items, written = [], 0
+    with data:
+        _check_arrays(mat, data, split, DEPTHS[depth])
+        for kind in ('images', 'annotations'):
+            for name in sorted(set(split.values())):
+                (out / kind / name).mkdir(parents=True, exist_ok=True)
+        for i, part in tqdm(split.items(), unit='picture'):
+            scene = _text(mat, data, 'sceneTypes', i)
+            name = f'{scene}_{i:05d}'
+            # Each of the arrays is stored with x before y.
+            rgb = data['images'][i].transpose(2, 1, 0)
+            metres = data[DEPTHS[depth]][i].T
+            files = {
+                f'images/{part}/{name}.{picture}': _encode_picture(
+                    rgb, picture
+                ),
+                f'annotations/{part}/{name}.png': _encode_depth(
+                    metres, f'{mat}: {DEPTHS[depth]} {i + 1}'
+                ),
+            }
+            for file, content in files.items():
+                written += write_once(out / file, content)
+            hashes = [sha256(content) for content in files.values()]
+            image_file, depth_file = files
+            items.append(
+                dict(
+                    name=name,
+                    index=i + 1,
+                    split=part,
+                    scene=scene,
+                    room=_text(mat, data, 'scenes', i),
+                    image=image_file,
+                    image_sha256=hashes[0],
+                    depth=depth_file,
+                    depth_sha256=hashes[1],
+                )
+            )
+    manifest = json_bytes(dict(settings, depth_scale=0.001, items=items))
+    written += write_once(out / 'manifest.json', manifest)
+    return dict(pictures=len(items), written=written)
+
+
+def _check_settings(manifest: Path, settings: Mapping[str, Any]) -> None:
+    """Raise if a folder was prepared in another way."""
+    if not manifest.exists():
+        return
+    try:
+        before = json.loads(manifest.read_text(encoding='utf-8'))
+        differing = [key for key in settings if before[key] != settings[key]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f'{manifest} is not a manifest of this tool ({error!r}): choose '
+            'another output folder'
+        ) from error
+    if differing:
+        raise DataError(
+            f'{manifest} records another {", ".join(differing)}: choose '
+            'another output folder'
+        )
+
+
+def _check_arrays(
+    mat: Path, data: Any, split: Mapping[int, str], depth: str
+) -> None:
+    """Raise if an array is absent or of another shape than described."""
+    for key in ('images', depth, 'sceneTypes', 'scenes'):
+        if key not in data:
+            raise DataError(
+                f'{mat} has no {key!r}: give nyu_depth_v2_labeled.mat'
+            )
+    images = data['images'].shape
+    if len(images) != 4 or images[1] != 3 or data['images'].dtype != 'u1':
+        raise DataError(f'{mat}: images of {images} are not (N, 3, W, H) u1')
+    for key, shape in {
+        depth: (images[0], *images[2:]),
+        'sceneTypes': (1, images[0]),
+        'scenes': (1, images[0]),
+    }.items():
+        if data[key].shape != shape:
+            raise DataError(
+                f'{mat}: {key} has shape {data[key].shape}, not {shape}: '
+                'the file is not nyu_depth_v2_labeled.mat'
+            )
+    if list(split) != list(range(images[0])):
+        raise DataError(
+            f'{mat} holds {images[0]} pictures, but the split names '
+            f'{len(split)}: each must be in one split; give --split-file'
+        )
+
+
+def _text(mat: Path, data: Any, key: str, i: int) -> str:
+    """Return the text that a reference points to."""
+    text = ''.join(chr(c) for c in np.ravel(data[data[key][0, i]]))
+    # It becomes part of a path.
+    if not re.fullmatch(r'[A-Za-z0-9_]+', text):
+        raise DataError(f'{mat}: {key} {i + 1} is {text!r}, not a plain name')
+    return text
+
+
+def _encode_picture(rgb: np.ndarray, picture: str) -> bytes:
+    """Return ``(H, W, 3)`` RGB as a file's content."""
+    bgr = np.ascontiguousarray(rgb[..., ::-1])
+    options = _JPEG if picture == 'jpg' else []
+    return cv2.imencode(f'.{picture}', bgr, options)[1].tobytes()
+
+
+def _encode_depth(metres: np.ndarray, where: str) -> bytes:
+    """Return ``(H, W)`` metres as a uint16 PNG in millimetres."""
+    if not np.isfinite(metres).all() or metres.min() < 0:
+        raise DataError(f'{where} holds values below 0 m or not finite')
+    if metres.max() > _MAX_METRES:
+        raise DataError(
+            f'{where} reaches {metres.max():g} m; 16 bits of millimetres end '
+            f'at {_MAX_METRES} m: is the array in metres?'
+        )
+    millimetres = np.rint(metres.astype(np.float64) * 1000)
+    png = np.ascontiguousarray(millimetres.astype(np.uint16))
+    return cv2.imencode('.png', png)[1].tobytes()

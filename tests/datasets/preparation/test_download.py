@@ -1,0 +1,88 @@
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from llm_mde_mm.datasets.preparation import download, download_file
+from llm_mde_mm.utils.errors import DataError
+
+
+@pytest.fixture
+def fetch(server, tmp_path):
+    path = tmp_path / 'new' / 'file.mat'
+    md5 = hashlib.md5(server.data).hexdigest()
+
+    def run(**changes):
+        arguments = dict(
+            url=server.url, path=path, size=len(server.data), md5=md5
+        )
+        return download_file(**{**arguments, **changes})
+
+    run.path = path
+    run.part = path.with_name('file.mat.part')
+    return run
+
+
+def test_downloads_once(fetch, server):
+    assert fetch() is True
+    assert fetch.path.read_bytes() == server.data
+    assert not fetch.part.exists()
+    assert fetch() is False
+    assert server.requests == [None]
+
+
+@pytest.mark.parametrize('ranges', [True, False])
+def test_goes_on_after_a_broken_connection(fetch, server, ranges):
+    server.ranges, server.break_after = ranges, 100_000
+    with pytest.raises(DataError, match='run the same command again'):
+        fetch()
+    assert fetch.part.stat().st_size == 100_000
+    assert not fetch.path.exists()
+    server.break_after = None
+    assert fetch() is True
+    assert fetch.path.read_bytes() == server.data
+    # Without Range the server starts over, and so must the file.
+    assert server.requests == [None, 'bytes=100000-']
+
+
+def test_a_complete_part_needs_no_server(fetch, server):
+    fetch.part.parent.mkdir()
+    fetch.part.write_bytes(server.data)
+    assert fetch(url='http://127.0.0.1:9/') is True
+    assert fetch.path.read_bytes() == server.data
+
+
+def test_wrong_checksum_leaves_nothing(fetch):
+    with pytest.raises(DataError, match='MD5'):
+        fetch(md5='0' * 32)
+    assert not fetch.path.exists() and not fetch.part.exists()
+
+
+def test_too_long_content_is_refused(fetch, server):
+    with pytest.raises(DataError, match='larger than'):
+        fetch(size=len(server.data) - 10)
+    assert not fetch.path.exists() and not fetch.part.exists()
+
+
+def test_another_file_is_not_overwritten(fetch):
+    fetch.path.parent.mkdir()
+    fetch.path.write_bytes(b'mine')
+    with pytest.raises(DataError, match='nothing is overwritten'):
+        fetch()
+    assert fetch.path.read_bytes() == b'mine'
+
+
+def test_disk_space_is_checked_before_the_request(fetch, server, monkeypatch):
+    monkeypatch.setattr(
+        download.shutil, 'disk_usage', lambda _: SimpleNamespace(free=1000)
+    )
+    with pytest.raises(DataError, match='1,000 bytes are free'):
+        fetch()
+    assert server.requests == []
+
+
+def test_no_server_and_no_other_scheme(fetch):
+    with pytest.raises(DataError, match='127.0.0.1'):
+        fetch(url='http://127.0.0.1:9/')
+    with pytest.raises(DataError, match='file:'):
+        fetch(url='file:///etc/hostname')
