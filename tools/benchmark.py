@@ -8,7 +8,7 @@ from pathlib import Path
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from llm_mde_mm.apis.benchmark import Settings, benchmark
 from llm_mde_mm.apis.depth_inferencer import DTYPES
@@ -46,9 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--threads', type=int, help='CPU threads')
     parser.add_argument('--json', metavar='FILE', help='write the figures')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
-from mmengine.config import DictAction
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 
 from llm_mde_mm.datasets import SeededSampler
@@ -29,9 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--epoch', type=int, default=0, help='whose draws to show, from 0'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
 import numpy as np
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from tqdm import tqdm
@@ -43,9 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--manifest', metavar='FILE', help='JSON of all samples, to write'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

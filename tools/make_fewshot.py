@@ -10,7 +10,6 @@ from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
-from mmengine.config import DictAction
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.splits import split_digest
@@ -44,9 +43,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='N pictures spread over the sorted names, whatever their type',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE'
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

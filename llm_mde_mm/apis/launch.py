@@ -29,6 +29,14 @@ def tool_parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    add_cfg_options(parser)
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options`` to a parser."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -36,9 +44,6 @@ def tool_parser(description: str) -> argparse.ArgumentParser:
         metavar='KEY=VALUE',
         help='override the config, e.g. optim_wrapper.optimizer.lr=1e-4',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    return parser
 
 
 def tool_config(args: argparse.Namespace) -> Config:

@@ -4,22 +4,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
+from llm_mde_mm.datasets.chosen import ChosenDataset
 from llm_mde_mm.datasets.pairing import (
     Pair,
     pair_files,
     read_index,
     scene_namer,
 )
-from llm_mde_mm.datasets.seeded import SeededDataset
-from llm_mde_mm.datasets.splits import check_rule, choose, split_digest
+from llm_mde_mm.datasets.splits import check_rule
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 
 @DATASETS.register_module()
-class DepthFolderDataset(SeededDataset):
+class DepthFolderDataset(ChosenDataset):
     """Pictures with a depth map each, found by two patterns or an index.
 
     With patterns, a picture and a depth map belong together where their
@@ -166,35 +165,9 @@ class DepthFolderDataset(SeededDataset):
             DataError: See the class.
         """
         pairs = {pair.name: pair for pair in self._pairs()}
-        chosen = choose(pairs, self.subset, self._type_of(pairs))
-        if not chosen:
-            raise DataError(
-                f'subset={self.subset} leaves none of the {len(pairs)} '
-                f'pictures of {self._source()}; complement=True takes what '
-                'the rule before it did not choose'
-            )
-        print_log(
-            f'{type(self).__name__} {self._source()}: {len(chosen)} of '
-            f'{len(pairs)} pictures, digest {split_digest(chosen)}',
-            logger='current',
-        )
+        source = self._source()
+        chosen = self.choose(pairs, source, source, self._type_of(pairs))
         return [self._item(pairs[name]) for name in chosen]
-
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one item.
-
-        Raises:
-            DataError: The pipeline gave None, which ``BaseDataset`` would
-                answer by another item drawn at random.
-        """
-        item = super().prepare_data(idx)
-        if item is None:
-            raise DataError(
-                f'{self.get_data_info(idx)["img_path"]}: a transform of the '
-                'pipeline gave None for this picture; it must return a '
-                'result or raise'
-            )
-        return item
 
     def _pairs(self) -> list[Pair]:
         """Return all pairs of the folder, or of the index's split."""

@@ -1,6 +1,5 @@
 """Decode every sample of a data set and say what is wrong with it."""
 
-import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmseg.registry import TRANSFORMS
 
+from llm_mde_mm.datasets.preparation.manifest import file_digests
 from llm_mde_mm.utils.errors import LLMMDEError
 
 _LOADERS = ('LoadPicture', 'LoadDepth')
@@ -120,4 +120,4 @@ def _sha256(path: str | None) -> str | None:
     """Return the digest of a file, None for what is no file."""
     if path is None or not os.path.isfile(path):
         return None
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return file_digests(Path(path), 'sha256')['sha256']

@@ -5,16 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.datasets.seeded import SeededDataset
+from llm_mde_mm.datasets.chosen import ChosenDataset
 from llm_mde_mm.datasets.splits import (
     check_rule,
-    choose,
     first_names,
     scene_of,
-    split_digest,
 )
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
@@ -25,7 +22,7 @@ _LAYOUT = (
 
 
 @DATASETS.register_module()
-class NYUDepthDataset(SeededDataset):
+class NYUDepthDataset(ChosenDataset):
     """Indoor pictures with a depth map each (NYU Depth v2, ECCV 2012).
 
     .. code-block:: none
@@ -133,17 +130,10 @@ class NYUDepthDataset(SeededDataset):
             DataError: See the class.
         """
         names = self._complete_names()
-        chosen = choose(names, self.subset)
-        if not chosen:
-            raise DataError(
-                f'subset={self.subset} leaves none of the {len(names)} '
-                f'pictures of split {self.split!r} in {self.data_root!r}; '
-                'complement=True takes what the rule before it did not choose'
-            )
-        print_log(
-            f'{type(self).__name__} {self.split!r}: {len(chosen)} of '
-            f'{len(names)} pictures, digest {split_digest(chosen)}',
-            logger='current',
+        chosen = self.choose(
+            names,
+            f'{self.split!r}',
+            f'split {self.split!r} in {self.data_root!r}',
         )
         images = self.data_prefix['img_path']
         depths = self.data_prefix['depth_map_path']
@@ -156,22 +146,6 @@ class NYUDepthDataset(SeededDataset):
             )
             for name in chosen
         ]
-
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on one item.
-
-        Raises:
-            DataError: The pipeline gave None, which ``BaseDataset`` would
-                answer by another item drawn at random.
-        """
-        item = super().prepare_data(idx)
-        if item is None:
-            raise DataError(
-                f'{self.get_data_info(idx)["img_path"]}: a transform of the '
-                'pipeline gave None for this picture; it must return a '
-                'result or raise'
-            )
-        return item
 
     def _complete_names(self) -> list[str]:
         """Return the split's names once each has a picture and a depth map.

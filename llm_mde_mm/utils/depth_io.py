@@ -43,6 +43,12 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     write_bytes(path, cv2.imencode('.png', picture)[1].tobytes())
 
 
+def millimetres(depth: np.ndarray) -> np.ndarray:
+    """Depth in metres as uint16 millimetres; beyond 65.535 m it is clipped."""
+    stored = np.rint(depth.astype(np.float64) * _MILLIMETRES)
+    return stored.clip(0, _MAX_UINT16).astype(np.uint16)
+
+
 def write_depth_png(path: Path, depth: np.ndarray) -> None:
     """Write depth as uint16 millimetres; beyond 65.535 m it is clipped.
 
@@ -50,8 +56,7 @@ def write_depth_png(path: Path, depth: np.ndarray) -> None:
         path (Path): ``*.png``.
         depth (np.ndarray): ``(H, W)`` in metres.
     """
-    millimetres = np.rint(depth.astype(np.float64) * _MILLIMETRES)
-    write_picture(path, millimetres.clip(0, _MAX_UINT16).astype(np.uint16))
+    write_picture(path, millimetres(depth))
 
 
 def write_depth_npy(path: Path, depth: np.ndarray) -> None:

@@ -381,7 +381,7 @@ def test_the_page_trains_and_tests(tmp_path):
 def test_digest_in_the_log(root, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        'llm_mde_mm.datasets.depth_folder.print_log',
+        'llm_mde_mm.datasets.chosen.print_log',
         lambda message, logger: lines.append(message),
     )
     dataset = folder(root, subset=dict(evenly_spaced=2))

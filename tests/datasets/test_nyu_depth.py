@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import ConcatDataset
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.datasets import nyu_depth
+from llm_mde_mm.datasets import chosen
 from llm_mde_mm.datasets.nyu_depth import NYUDepthDataset
 from llm_mde_mm.datasets.splits import choose, split_digest
 from llm_mde_mm.datasets.transforms import LoadDepth, LoadPicture
@@ -76,7 +76,7 @@ def test_subset_and_indices(root):
 def test_log_line(root, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        nyu_depth,
+        chosen,
         'print_log',
         lambda message, logger: lines.append((message, logger)),
     )

@@ -23,7 +23,6 @@ from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import DataError
 
 _RECORDING = re.compile(r'(?P<room>(?P<scene>.+)_\d+)[a-z]*')
-_PICTURE = re.compile(r'rgb_(\d+)\.jpg')
 _SPLITS = ('train', 'val', 'test')
 # Recordings of this name are of scene type 'office' in the labelled file.
 _SCENES = dict(nyu_office='office')

@@ -22,6 +22,7 @@ from llm_mde_mm.datasets.preparation.manifest import (
     sha256,
     write_once,
 )
+from llm_mde_mm.utils.depth_io import millimetres
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 LABELED_URL = (
@@ -270,6 +271,5 @@ def _encode_depth(metres: np.ndarray, where: str) -> bytes:
             f'{where} reaches {metres.max():g} m; 16 bits of millimetres end '
             f'at {_MAX_METRES} m: is the array in metres?'
         )
-    millimetres = np.rint(metres.astype(np.float64) * 1000)
-    png = np.ascontiguousarray(millimetres.astype(np.uint16))
+    png = np.ascontiguousarray(millimetres(metres))
     return cv2.imencode('.png', png)[1].tobytes()

@@ -6,27 +6,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from llm_mde_mm.datasets.transforms.checks import check_pair, check_prob
 from llm_mde_mm.utils.errors import ConfigError
-
-
-def _check_prob(step: BaseTransform, prob: float) -> float:
-    """Return a probability, or say that it is none."""
-    if not 0 <= prob <= 1:
-        raise ConfigError(
-            f'{type(step).__name__}: prob must lie in 0 to 1, got {prob}'
-        )
-    return prob
-
-
-def _check_pair(step: BaseTransform, results: dict) -> None:
-    """Raise unless picture and depth are of one size."""
-    if 'gt_depth_map' in results and (
-        results['gt_depth_map'].shape != results['img'].shape[:2]
-    ):
-        raise ConfigError(
-            f'{type(step).__name__} needs picture and depth of one size: put '
-            'it before ResizePicture, or use ResizePair'
-        )
 
 
 @TRANSFORMS.register_module()
@@ -53,7 +34,7 @@ class RandomRotatePair(BaseTransform):
                 f'RandomRotatePair: degree must lie in 0 to 180, got {degree}'
             )
         self.degree = degree
-        self.prob = _check_prob(self, prob)
+        self.prob = check_prob(self, prob)
 
     @cache_randomness
     def _draw(self) -> float:
@@ -64,7 +45,7 @@ class RandomRotatePair(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Turn ``img`` and ``gt_depth_map`` counter-clockwise."""
-        _check_pair(self, results)
+        check_pair(self, results)
         angle = self._draw()
         if not angle:
             return results
@@ -128,7 +109,7 @@ class VerticalCutDepth(BaseTransform):
             )
         self.max_depth = max_depth
         self.max_share = max_share
-        self.prob = _check_prob(self, prob)
+        self.prob = check_prob(self, prob)
 
     @cache_randomness
     def _draw(self) -> tuple[bool, float, float]:
@@ -139,7 +120,7 @@ class VerticalCutDepth(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Paste a strip of ``gt_depth_map`` into ``img``."""
-        _check_pair(self, results)
+        check_pair(self, results)
         paste, a, b = self._draw()
         if not paste or 'gt_depth_map' not in results:
             return results

@@ -14,6 +14,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from llm_mde_mm.datasets.transforms.checks import check_pair, check_prob
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -117,11 +118,7 @@ class RandomHorizontalFlip(BaseTransform):
     """
 
     def __init__(self, prob: float = 0.5) -> None:
-        if not 0 <= prob <= 1:
-            raise ConfigError(
-                f'RandomHorizontalFlip: prob must lie in 0 to 1, got {prob}'
-            )
-        self.prob = prob
+        self.prob = check_prob(self, prob)
 
     @cache_randomness
     def _draw(self) -> bool:
@@ -176,14 +173,8 @@ class RandomCropPair(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Cut ``img`` and ``gt_depth_map``."""
+        check_pair(self, results)
         height, width = results['img'].shape[:2]
-        if 'gt_depth_map' in results and (
-            results['gt_depth_map'].shape != (height, width)
-        ):
-            raise ConfigError(
-                'RandomCropPair needs picture and depth of one size: put it '
-                'before ResizePicture, or use ResizePair'
-            )
         scale, top, left = self._draw()
         new_h = max(1, round(height * scale))
         new_w = max(1, round(width * scale))

@@ -4,45 +4,20 @@ import transformers
 
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
+COMMON = dict(
+    hidden_size=32,
+    intermediate_size=64,
+    num_attention_heads=4,
+    num_hidden_layers=2,
+    max_position_embeddings=40,
+)
 SIZES = dict(
-    bert=dict(
-        hidden_size=32,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        max_position_embeddings=40,
-    ),
+    bert=COMMON,
     gpt2=dict(n_embd=32, n_head=4, n_layer=2, n_positions=40),
-    mpnet=dict(
-        hidden_size=32,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        max_position_embeddings=42,
-    ),
-    roberta=dict(
-        hidden_size=32,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        max_position_embeddings=42,
-    ),
-    llama=dict(
-        hidden_size=32,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        num_hidden_layers=2,
-        max_position_embeddings=40,
-    ),
-    qwen2=dict(
-        hidden_size=32,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        num_hidden_layers=2,
-        max_position_embeddings=40,
-    ),
+    mpnet=dict(COMMON, max_position_embeddings=42),
+    roberta=dict(COMMON, max_position_embeddings=42),
+    llama=dict(COMMON, num_key_value_heads=2),
+    qwen2=dict(COMMON, num_key_value_heads=2),
 )
 FAMILIES = list(SIZES)
 CAUSAL = ('gpt2', 'llama', 'qwen2')
