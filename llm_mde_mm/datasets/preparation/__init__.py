@@ -9,16 +9,21 @@ from .nyu_mat import (
     prepare_labeled,
     read_split,
 )
+from .public_layout import prepare_public
+from .public_sets import PublicSet, read_sets
 
 __all__ = [
     'LABELED_MD5',
     'LABELED_SIZE',
     'LABELED_URL',
+    'PublicSet',
     'check_labeled',
     'download_file',
     'file_digests',
     'index_tree',
     'prepare_labeled',
+    'prepare_public',
+    'read_sets',
     'read_split',
     'write_index',
     'write_once',

@@ -1,0 +1,62 @@
+"""The command line of tools/prepare_public.py."""
+
+import os
+import runpy
+import sys
+
+import pytest
+
+from tests.datasets.preparation.public_repositories import host as host
+from tests.datasets.preparation.public_repositories import (
+    repositories as repositories,
+)
+from tests.tools.conftest import ROOT
+
+
+@pytest.fixture
+def tool(monkeypatch, capsys):
+    def run(*arguments):
+        path = str(ROOT / 'tools/prepare_public.py')
+        argv = [path, *(os.fspath(argument) for argument in arguments)]
+        monkeypatch.setattr(sys, 'argv', argv)
+        runpy.run_path(path, run_name='__main__')
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_fetches_once(tool, host, tmp_path):
+    arguments = [tmp_path / 'out', '--sets-file', host.description]
+    said = tool(*arguments)
+    assert 'walk: the walk; 2 train, 1 val\n    licence: CC0' in said
+    assert '4 pictures, 9 files written, 6 of 8 as recorded' in said
+    assert '4 pictures, 0 files written, 6 of 8' in tool(*arguments)
+    assert len(host.requests) == 8
+
+
+def test_one_set_from_a_clone(tool, repositories, tmp_path):
+    said = tool(
+        *(tmp_path / 'out', '--sets-file', repositories.description),
+        *('--sets', 'lone', '--from', repositories.clones),
+    )
+    assert '1 pictures, 3 files written' in said
+    assert 'walk' not in said
+
+
+def test_licences_come_before_anything_is_fetched(
+    tool, host, tmp_path, capsys
+):
+    (host.walk / 'f-000.jpg').unlink()
+    with pytest.raises(SystemExit, match='DataError: .*f-000.jpg'):
+        tool(tmp_path / 'out', '--sets-file', host.description)
+    assert capsys.readouterr().out.count('licence: CC0') == 2
+
+
+def test_list(tool):
+    said = tool('--list')
+    assert said.count('licence: ') == said.count('cite: ') == 4
+    assert 'seven_scenes: 7-Scenes, redkitchen (Kinect); 60 train, 20' in said
+    with pytest.raises(SystemExit, match='ConfigError: .*no set tum'):
+        tool('--list', '--sets', 'tum')
+    with pytest.raises(SystemExit, match='ConfigError: no output folder'):
+        tool()
