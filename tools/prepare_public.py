@@ -70,8 +70,9 @@ def main() -> None:
         raise ConfigError('no output folder: give OUT, or --list')
     done = prepare_public(args.out, sets, args.clones, not args.no_verify)
     print(
-        f'{done["pictures"]} pictures, {done["written"]} files written, '
-        f'{done["exact"]} of {2 * done["pictures"]} as recorded: {args.out}'
+        f'{done["pictures"]} pictures, {done["written"]} files written; '
+        f'against the record {done["exact"]} are exact, {done["close"]} '
+        f'close, {done["other"]} other: {args.out}'
     )
 
 

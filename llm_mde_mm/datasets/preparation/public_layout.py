@@ -4,13 +4,11 @@ A picture that is a JPEG is kept as it is; a depth map becomes a uint16 PNG
 in millimetres, 0 = no measurement.
 """
 
-import http.client
-import io
-import shlex
-import urllib.request
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -26,9 +24,13 @@ from llm_mde_mm.datasets.preparation.nyu_mat import (
     _encode_depth,
 )
 from llm_mde_mm.datasets.preparation.public_sets import PublicSet
+from llm_mde_mm.datasets.preparation.public_source import (
+    decode,
+    read_array,
+    read_source,
+)
 from llm_mde_mm.utils.errors import DataError
 
-_TIMEOUT = 60  # seconds without a byte
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 _BLOCKS = 4
 # Rounding, and the JPEG encoder, shift a block's mean by less than this
@@ -55,7 +57,7 @@ def prepare_public(
 
     Returns:
         Numbers of ``pictures``, of files ``written``, and of files that are
-        ``exact``: the recorded file, or for depth the recorded pixels.
+        ``exact``, ``close`` and ``other``; see :meth:`Target.match`.
 
     Raises:
         DataError: A source is missing, unreadable or has other content than
@@ -63,24 +65,25 @@ def prepare_public(
     """
     settings = dict(sources=[one.facts() for one in sets])
     _check_settings(out / 'manifest.json', settings)
-    items, written, exact = [], 0, 0
+    items, written, matches = [], 0, Counter(exact=0, close=0, other=0)
     frames = [(one, *frame) for one in sets for frame in one]
     try:
         for one, number, split in tqdm(frames, unit='picture'):
             name = f'{one.scene}_{number:05d}'
             item = dict(name=name, index=number, split=split)
             item.update(scene=one.scene, room=one.room, set=one.name)
-            for kind, file in (
+            for kind, path in (
                 ('image', f'images/{split}/{name}.jpg'),
                 ('depth', f'annotations/{split}/{name}.png'),
             ):
-                target = Target(one, number, kind, out / file)
-                content, match, is_new = target.ensure(clones, verify)
-                written += is_new
-                exact += match == 'exact'
-                item[kind] = file
-                item[f'{kind}_sha256'] = sha256(content)
-                item[f'{kind}_match'] = match
+                file = Target(one, number, kind, out / path).ensure(
+                    clones, verify
+                )
+                written += file.is_new
+                matches[file.match] += 1
+                item[kind] = path
+                item[f'{kind}_sha256'] = file.sha256
+                item[f'{kind}_match'] = file.match
             items.append(item)
         manifest = json_bytes(dict(settings, depth_scale=0.001, items=items))
         written += write_once(out / 'manifest.json', manifest)
@@ -88,7 +91,15 @@ def prepare_public(
         raise DataError(
             f'{out}: {error}; the same command goes on from there'
         ) from error
-    return dict(pictures=len(items), written=written, exact=exact)
+    return dict(pictures=len(items), written=written, **matches)
+
+
+class Made(NamedTuple):
+    """A file of the layout: SHA-256, :meth:`Target.match`, is it written."""
+
+    sha256: str
+    match: str
+    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -112,25 +123,22 @@ class Target:
         """Name of the source file below the set's ``url`` or ``folder``."""
         return getattr(self.one, self.kind).format(self.number)
 
-    def ensure(
-        self, clones: Path | None, verify: bool
-    ) -> tuple[bytes, str, bool]:
+    def ensure(self, clones: Path | None, verify: bool) -> Made:
         """Make the file unless it is there.
 
         Args:
             clones: Folder of the repositories, or None for the network.
             verify: Whether content other than recorded raises.
 
-        Returns:
-            Its content, how that matches (see :meth:`match`), and whether
-            it was written.
+        Raises:
+            DataError: See :func:`prepare_public`.
         """
         if self.path.exists():
             content = self.path.read_bytes()
             match = self.match(content)
             if match != 'other':
-                return content, match, False
-        where, source = self._read(clones)
+                return Made(sha256(content), match, False)
+        where, source = read_source(self.one, self.source, clones)
         content = self._convert(source, where)
         match = self.match(content)
         if match == 'other' and verify:
@@ -141,19 +149,21 @@ class Target:
                 '--no-verify takes it as it is'
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return content, match, write_once(self.path, content)
+        is_new = write_once(self.path, content)
+        return Made(sha256(content), match, is_new)
 
     def match(self, content: bytes) -> str:
         """Compare a file's content with what is recorded of it.
 
         Returns:
-            ``'exact'``, ``'close'`` (the same means of blocks, for files
+            ``'exact'`` (the recorded file, or for depth the recorded
+            pixels), ``'close'`` (the same means of blocks, for files
             rendered from arrays) or ``'other'``.
         """
         image_sha256, depth_sha256 = self.one.sha256[str(self.number)]
         if self.kind == 'image' and sha256(content) == image_sha256:
             return 'exact'
-        pixels = _decode(content)
+        pixels = decode(content)
         if pixels is None:
             return 'other'
         if self.kind == 'depth' and pixels.dtype == np.uint16:
@@ -170,26 +180,13 @@ class Target:
         near = np.abs(means - recorded).max() < _MEAN_TOLERANCE
         return 'close' if near else 'other'
 
-    def _read(self, clones: Path | None) -> tuple[str, bytes]:
-        """Return where the source lies, and its content."""
-        one = self.one
-        if clones is None:
-            url = one.url + self.source
-            return url, _fetch(url, one)
-        path = clones / one.folder / self.source
-        try:
-            return str(path), path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f'cannot read {path}: {error.strerror}; get it by '
-                f'{_clone(one, clones)}'
-            ) from error
-
     def _convert(self, source: bytes, where: str) -> bytes:
         """Return the file's content, made from its source's."""
-        array = _array(source, self.source.endswith('.npy'))
+        array = read_array(source, self.source)
         is_depth = self.kind == 'depth'
-        kinds, dimensions = ('uif', 2) if is_depth else ('uf', 3)
+        is_numpy = self.source.endswith('.npy')
+        dimensions = 2 if is_depth else 3
+        kinds = 'uif' if is_depth else 'f' if is_numpy else 'u'
         if (
             array is None
             or array.ndim != dimensions
@@ -205,29 +202,11 @@ class Target:
         if is_depth:
             array = np.where(np.isin(array, self.one.invalid), 0, array)
             return _encode_depth(array * self.one.depth_scale, where)
-        if not self.source.endswith('.npy'):
+        if not is_numpy:
             return source
         rgb = np.rint(array.clip(0, 1) * 255).astype(np.uint8)
         bgr = np.ascontiguousarray(rgb[..., ::-1])
         return cv2.imencode('.jpg', bgr, _JPEG)[1].tobytes()
-
-
-def _array(source: bytes, is_numpy: bool) -> np.ndarray | None:
-    """Return the array that a source holds, None if it is damaged."""
-    if not is_numpy:
-        return _decode(source)
-    try:
-        return np.squeeze(np.load(io.BytesIO(source), allow_pickle=False))
-    except (ValueError, EOFError, OSError):
-        return None
-
-
-def _decode(content: bytes) -> np.ndarray | None:
-    """Return a picture as it is stored, None if it cannot be read."""
-    if not content:
-        return None
-    data = np.frombuffer(content, np.uint8)
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
 
 def _block_means(pixels: np.ndarray) -> np.ndarray:
@@ -239,28 +218,3 @@ def _block_means(pixels: np.ndarray) -> np.ndarray:
             for row in rows
         ]
     )
-
-
-def _clone(one: PublicSet, clones: Path | str) -> str:
-    """Return the command that gets a repository at its commit."""
-    folder = shlex.quote(f'{clones}/{one.folder.split("/")[0]}')
-    # One commit alone, which no branch has to lead to.
-    return (
-        f'"git init {folder} && git -C {folder} fetch --depth 1 '
-        f'{one.repository} {one.commit} && git -C {folder} checkout '
-        'FETCH_HEAD"'
-    )
-
-
-def _fetch(url: str, one: PublicSet) -> bytes:
-    """Return what an address holds."""
-    if not url.startswith(('http://', 'https://')):
-        raise DataError(f'{url!r} is not an http:// or https:// address')
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
-            return response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise DataError(
-            f'{url}: {error}; run the same command again to go on from '
-            f'there, or run {_clone(one, "FOLDER")} and give --from FOLDER'
-        ) from error
