@@ -207,6 +207,17 @@ def test_a_folder_of_other_sets_is_left_alone(host, tmp_path):
     assert len(host.requests) == asked
 
 
+def test_pictures_of_an_unfinished_run_of_other_sets(host, tmp_path):
+    out = tmp_path / 'out'
+    prepare_public(out, read_sets(host.description, ['lone']))
+    (out / 'manifest.json').unlink()
+    before, asked = files(out), len(host.requests)
+    with pytest.raises(DataError, match='2 files of something else: .*office'):
+        prepare_public(out, read_sets(host.description, ['walk']))
+    assert files(out) == before
+    assert len(host.requests) == asked
+
+
 def test_an_output_folder_that_is_a_file(repositories, tmp_path):
     (tmp_path / 'out').write_text('')
     with pytest.raises(DataError, match='out: .*Not a directory'):
