@@ -24,6 +24,7 @@ from llm_mde_mm.evaluation import (
     eval_mask,
 )
 from llm_mde_mm.evaluation.functional import SCORES
+from llm_mde_mm.utils.errors import ConfigError, DataError
 
 CLAMP = (1e-3, 10.0)
 
@@ -131,7 +132,7 @@ def test_an_empty_picture_is_counted_and_left_out(samples, make_sample, log):
 
 def test_only_empty_pictures_are_an_error(make_sample):
     empty = make_sample(torch.ones(6, 6), torch.full((6, 6), 2000.0))
-    with pytest.raises(RuntimeError, match='none of 2 pictures.*unit'):
+    with pytest.raises(DataError, match='none of 2 pictures.*10 m.*unit'):
         _run([empty, empty])
 
 
@@ -142,7 +143,16 @@ def test_the_table_names_protocol_alignments_and_constant(samples, log):
     (level, text), *others = log
     assert level == logging.INFO and not others
     sentence, *table = text.splitlines()
-    for words in ('5 pictures', '0.001 to 10 m', 'no crop', 'lower is better'):
+    for words in (
+        '5 pictures',
+        'Protocol nyu with another crop:',
+        '0.001 to 10 m',
+        'no crop',
+        'no alignment (beside it: median)',
+        'averages over pictures',
+        '1000 bootstrap resamples',
+        'Lower is better',
+    ):
         assert words in sentence
     rows = [
         [cell.strip() for cell in line.strip('|').split('|')]
@@ -152,12 +162,17 @@ def test_the_table_names_protocol_alignments_and_constant(samples, log):
     assert [name.split()[0] for name in rows[0][1:]] == list(SCORES)
     assert [row[0] for row in rows[1:]] == [
         'alignment: none',
+        '95 % from',
+        '95 % to',
         'alignment: median',
+        '95 % from',
+        '95 % to',
         f'best constant ({got["constant_depth"]:.2f} m)',
     ]
     assert rows[1][1] == f'{got["abs_rel"]:.4f}'
-    assert rows[2][9] == f'{got["d3_median"]:.4f}'
-    assert rows[3][1] == f'{got["constant_abs_rel"]:.4f}'
+    assert float(rows[2][1]) < got['abs_rel'] < float(rows[3][1])
+    assert rows[4][9] == f'{got["d3_median"]:.4f}'
+    assert rows[7][1] == f'{got["constant_abs_rel"]:.4f}'
     assert text.isascii()
 
 
