@@ -2,6 +2,7 @@
 """Score depth files: ``python tools/eval_depth.py PRED_DIR GT_DIR``."""
 
 import argparse
+from typing import Any
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from llm_mde_mm.evaluation import PROTOCOLS, MonocularDepthMetric
 from llm_mde_mm.evaluation.alignment import ALIGNMENTS
 from llm_mde_mm.evaluation.functional import CROPS
-from llm_mde_mm.evaluation.protocols import AVERAGES, PREDICTIONS
+from llm_mde_mm.evaluation.protocols import AVERAGES, CHANGEABLE, PREDICTIONS
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.evaluation.saved import pair_saved, read_saved
 
@@ -83,18 +84,24 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def protocol_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """The keys of the protocol that were given."""
+    changes = {
+        key: getattr(args, key) for key in CHANGEABLE if hasattr(args, key)
+    }
+    if changes.get('crop') == 'none':
+        changes['crop'] = None
+    return changes
+
+
 def main() -> None:
     """Pair, score and write."""
     args = parse_args()
-    keys = (
-        'min_depth', 'max_depth', 'crop', 'alignment', 'clamp', 'average',
-        'predictions',
-    )  # fmt: skip
-    changes = {key: getattr(args, key) for key in keys if hasattr(args, key)}
-    if changes.get('crop') == 'none':
-        changes['crop'] = None
     metric = MonocularDepthMetric(
-        args.protocol, args.constant_baseline, args.bootstrap, **changes
+        args.protocol,
+        args.constant_baseline,
+        args.bootstrap,
+        **protocol_changes(args),
     )
     pairs = pair_saved(
         args.pred_dir, args.gt_dir, args.pred_suffix, args.gt_suffix

@@ -1,7 +1,9 @@
 """Depth scores averaged over pictures, as an MMEngine metric."""
 
 import logging
+import os
 from collections.abc import Sequence
+from os.path import splitext
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
+from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 from .constant_baseline import ConstantBaseline, constant_scores
@@ -152,12 +155,17 @@ class MonocularDepthMetric(BaseMetric):
                 'depth files'
             )
         if skipped:
+            empty = [r['img_path'] for r in results if r['values'] is None]
             print_log(
                 f'{skipped} of {len(results)} pictures have no valid ground '
-                'truth and were left out of the averages',
+                f'truth and were left out of the averages: '
+                f'{first_names(empty)}',
                 logger='current',
                 level=logging.WARNING,
             )
+        # The draws of the bootstrap go by position: files read in another
+        # order shall have the same interval.
+        scored.sort(key=lambda r: splitext(r['img_path'])[0].split(os.sep))
         summary = summarise(
             np.stack([r['values'] for r in scored]),
             np.array([r['pixels'] for r in scored], np.float64),

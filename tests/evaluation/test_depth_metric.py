@@ -148,6 +148,7 @@ def test_an_empty_picture_is_counted_and_left_out(samples, make_sample, log):
     )
     warnings = [text for level, text in log if level == logging.WARNING]
     assert len(warnings) == 1 and warnings[0].startswith('2 of 7 pictures')
+    assert warnings[0].endswith('averages: empty.jpg, empty.jpg')
 
 
 def test_only_empty_pictures_are_an_error(make_sample):
@@ -357,6 +358,17 @@ def test_the_report_holds_all_that_a_file_of_scores_needs(samples, log):
         assert low < report[f'nyu/{name}'] < high
     with pytest.raises(RuntimeError, match='nothing was evaluated'):
         MonocularDepthMetric().report()
+
+
+def test_the_order_of_the_pictures_changes_nothing(samples):
+    first, _ = _run(samples)
+    moved = [
+        dict(samples[i], img_path=f'elsewhere/{i}.png')
+        for i in (3, 0, 4, 1, 2)
+    ]
+    second, _ = _run(moved)
+    assert first.report() == second.report()
+    assert second.per_picture[0]['img_path'] == 'elsewhere/3.png'
 
 
 def test_flip_averaged_predictions_are_said_to_be(samples):

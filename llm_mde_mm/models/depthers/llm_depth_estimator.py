@@ -37,6 +37,9 @@ class LLMDepthEstimator(DepthEstimator):
             the test mode is not 'whole' or ``test_cfg.flip`` is no bool.
     """
 
+    # Read by hooks that run the backbone themselves.
+    _valid_pixels = staticmethod(valid_pixels)
+
     def __init__(self, **kwargs) -> None:
         kwargs['test_cfg'] = ConfigDict(
             {'mode': 'whole', **(kwargs.get('test_cfg') or {})}
@@ -82,7 +85,7 @@ class LLMDepthEstimator(DepthEstimator):
         return self._fuse(self._run_backbone(inputs, batch_img_metas))
 
     def _run_backbone(self, inputs: Tensor, metas: list[dict] | None) -> Any:
-        return self.backbone(inputs, valid_pixels(inputs, metas))
+        return self.backbone(inputs, self._valid_pixels(inputs, metas))
 
     def _fuse(self, features: Any) -> Any:
         return self.neck(features) if self.with_neck else features
