@@ -15,7 +15,7 @@ from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 from .constant_baseline import ConstantBaseline, constant_scores
-from .protocols import get_protocol
+from .protocols import Protocol, get_protocol
 from .report import headline, protocol_settings, protocol_words, score_table
 from .scoring import picture_values, read_maps, scored_pixels
 from .summary import named_values, summarise
@@ -88,7 +88,7 @@ class MonocularDepthMetric(BaseMetric):
             raise ConfigError(f'bootstrap must be 0 or more, got {bootstrap}')
         self.constant_baseline = constant_baseline
         self.bootstrap = bootstrap
-        self.constants = self._baseline().constants
+        self.constants = _baseline(self.protocol).constants
         self.per_picture: list[dict] = []
         self._report: dict[str, Any] = {}
 
@@ -173,11 +173,18 @@ class MonocularDepthMetric(BaseMetric):
             self.bootstrap,
         )
         counts = dict(pictures=len(scored), skipped=skipped)
-        constant, row = self._constant(scored)
+        constant, row = _constant(scored, self.protocol)
         flip_tta = any(r['flip_tta'] for r in scored)
         words = protocol_words(self.protocol, flip_tta)
         resamples = self.bootstrap if summary.intervals else 0
-        self.per_picture = [self._named(r) for r in results]
+        self.per_picture = [
+            dict(
+                img_path=r['img_path'],
+                pixels=r['pixels'],
+                scores=named_values(r['values'], self.protocol),
+            )
+            for r in results
+        ]
         self._report = dict(
             **summary.scores,
             **counts,
@@ -212,35 +219,23 @@ class MonocularDepthMetric(BaseMetric):
         start = f'{self.prefix}/' if self.prefix else ''
         return {start + key: value for key, value in self._report.items()}
 
-    def _named(self, result: dict) -> dict[str, Any]:
-        """One picture's entry of ``per_picture``."""
-        values = result['values']
-        scores = (
-            None if values is None else named_values(values, self.protocol)
-        )
-        return dict(
-            img_path=result['img_path'],
-            pixels=result['pixels'],
-            scores=scores,
-        )
 
-    def _constant(
-        self, scored: list[dict]
-    ) -> tuple[dict[str, float], list[tuple[str, list[float]]]]:
-        """The best constant's metrics and row, empty if not asked for."""
-        if not self.constant_baseline:
-            return {}, []
-        baseline = self._baseline()
-        for r in scored:
-            baseline.add(r['constants'])
-        depth, scores = baseline.compute()
-        metrics = dict(
-            constant_abs_rel=scores['abs_rel'], constant_depth=depth
-        )
-        title = f'best constant ({depth:.2f} m)'
-        return metrics, [(title, list(scores.values()))]
+def _constant(
+    scored: list[dict], protocol: Protocol
+) -> tuple[dict[str, float], list[tuple[str, list[float]]]]:
+    """Metrics and row of the best constant; empty if none was scored."""
+    if 'constants' not in scored[0]:
+        return {}, []
+    baseline = _baseline(protocol)
+    for r in scored:
+        baseline.add(r['constants'])
+    depth, scores = baseline.compute()
+    metrics = dict(constant_abs_rel=scores['abs_rel'], constant_depth=depth)
+    title = f'best constant ({depth:.2f} m)'
+    return metrics, [(title, list(scores.values()))]
 
-    def _baseline(self) -> ConstantBaseline:
-        """An empty baseline: 0.3 to 10 m, in proportion to the range."""
-        lowest, highest = self.protocol.depth_range
-        return ConstantBaseline(max(lowest, 0.03 * highest), highest)
+
+def _baseline(protocol: Protocol) -> ConstantBaseline:
+    """An empty baseline: 0.3 to 10 m, in proportion to the range."""
+    lowest, highest = protocol.depth_range
+    return ConstantBaseline(max(lowest, 0.03 * highest), highest)

@@ -43,17 +43,21 @@ def score_names(protocol: Protocol) -> list[list[str]]:
 
 
 def named_values(
-    values: np.ndarray, protocol: Protocol
-) -> dict[str, float | None]:
+    values: np.ndarray | None, protocol: Protocol
+) -> dict[str, float | None] | None:
     """One picture's scores by name.
 
     Args:
-        values (ndarray): (A, 10), from ``picture_values``.
+        values (ndarray | None): (A, 10), from ``picture_values``; None for a
+            picture that was left out.
         protocol (Protocol): The protocol.
 
     Returns:
-        dict[str, float | None]: None for what the protocol does not compute.
+        dict[str, float | None] | None: None for what the protocol does not
+        compute, and in place of all for a picture that was left out.
     """
+    if values is None:
+        return None
     named: dict[str, float | None] = {}
     for names, row in zip(score_names(protocol), values, strict=True):
         named.update(zip(names, _or_none(row[: len(SCORES)]), strict=True))
