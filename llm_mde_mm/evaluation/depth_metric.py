@@ -146,33 +146,14 @@ class MonocularDepthMetric(BaseMetric):
         Raises:
             DataError: If no picture has a valid pixel.
         """
-        scored = [r for r in results if r['values'] is not None]
-        skipped = len(results) - len(scored)
-        if not scored:
-            raise DataError(
-                f'none of {len(results)} pictures has a pixel to score '
-                f'({protocol_words(self.protocol)}): look at the unit of the '
-                'depth files'
-            )
-        if skipped:
-            empty = [r['img_path'] for r in results if r['values'] is None]
-            print_log(
-                f'{skipped} of {len(results)} pictures have no valid ground '
-                f'truth and were left out of the averages: '
-                f'{first_names(empty)}',
-                logger='current',
-                level=logging.WARNING,
-            )
-        # The draws of the bootstrap go by position: files read in another
-        # order shall have the same interval.
-        scored.sort(key=lambda r: splitext(r['img_path'])[0].split(os.sep))
+        scored = _scored(results, self.protocol)
         summary = summarise(
             np.stack([r['values'] for r in scored]),
             np.array([r['pixels'] for r in scored], np.float64),
             self.protocol,
             self.bootstrap,
         )
-        counts = dict(pictures=len(scored), skipped=skipped)
+        counts = dict(pictures=len(scored), skipped=len(results) - len(scored))
         constant, row = _constant(scored, self.protocol)
         flip_tta = any(r['flip_tta'] for r in scored)
         words = protocol_words(self.protocol, flip_tta)
@@ -195,7 +176,7 @@ class MonocularDepthMetric(BaseMetric):
             **summary.intervals,
             **constant,
         )
-        line = headline(words, len(scored), skipped, resamples)
+        line = headline(words, **counts, bootstrap=resamples)
         table = score_table([*summary.rows, *row])
         print_log(f'{line}\n{table}', logger='current')
         computed = {k: v for k, v in summary.scores.items() if v is not None}
@@ -218,6 +199,36 @@ class MonocularDepthMetric(BaseMetric):
             raise RuntimeError('nothing was evaluated in this process')
         start = f'{self.prefix}/' if self.prefix else ''
         return {start + key: value for key, value in self._report.items()}
+
+
+def _scored(results: list[dict], protocol: Protocol) -> list[dict]:
+    """The results with a score, in the order of their names.
+
+    The draws of the bootstrap go by position: files that are read in another
+    order shall have the same interval.
+
+    Raises:
+        DataError: If there is none.
+    """
+    empty = [r['img_path'] for r in results if r['values'] is None]
+    if len(empty) == len(results):
+        raise DataError(
+            f'none of {len(results)} pictures has a pixel to score '
+            f'({protocol_words(protocol)}): look at the unit of the depth '
+            'files'
+        )
+    if empty:
+        print_log(
+            f'{len(empty)} of {len(results)} pictures have no valid ground '
+            'truth and were left out of the averages: '
+            f'{first_names(empty)}',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return sorted(
+        (r for r in results if r['values'] is not None),
+        key=lambda r: splitext(r['img_path'])[0].split(os.sep),
+    )
 
 
 def _constant(

@@ -166,5 +166,5 @@ def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=2, allow_nan=False)
+    text = json.dumps(report, indent=2)
     write_bytes(path, (text + '\n').encode())
