@@ -31,6 +31,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dtype', choices=DTYPES, default='fp32', help='of the weights'
     )
+    parser.add_argument(
+        '--flip-tta',
+        action='store_true',
+        help="average with the mirrored picture's depth, in twice the time",
+    )
     return parser.parse_args()
 
 
@@ -39,7 +44,11 @@ def main() -> None:
     args = parse_args()
     files = picture_files(args.picture)
     inferencer = DepthInferencer(
-        args.config, args.checkpoint, args.device, args.dtype
+        args.config,
+        args.checkpoint,
+        args.device,
+        args.dtype,
+        args.flip_tta,
     )
     predictions = inferencer.iterate(files, args.batch_size)
     max_depth = inferencer.model.decode_head.max_depth

@@ -2,7 +2,6 @@
 """Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
 
 import argparse
-import json
 from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
@@ -10,8 +9,8 @@ from llm_mde_mm.apis import launch  # isort: skip
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
+from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
-from llm_mde_mm.utils.depth_io import write_bytes
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,6 +28,11 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         help='write each prediction here, as uint16 PNG in millimetres',
     )
+    parser.add_argument(
+        '--flip-tta',
+        action='store_true',
+        help="average with the mirrored picture's depth, in twice the time",
+    )
     return parser.parse_args()
 
 
@@ -36,6 +40,8 @@ def main() -> None:
     """Test."""
     args = parse_args()
     cfg = launch.tool_config(args)
+    if args.flip_tta:
+        launch.use_flip_tta(cfg)
     hooks = cfg.setdefault('custom_hooks', [])
     if args.show_dir:
         hooks.append(
@@ -59,10 +65,12 @@ def main() -> None:
     runner.logger.info(f'checkpoint: {checkpoint}')
     scores = runner.test()
     if args.out and is_main_process():
-        out = Path(args.out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(out, (json.dumps(scores, indent=2) + '\n').encode())
-        runner.logger.info(f'scores: {out}')
+        report = dict(scores)
+        for metric in runner.test_loop.evaluator.metrics:
+            if hasattr(metric, 'report'):
+                report.update(metric.report())
+        write_report(args.out, report)
+        runner.logger.info(f'scores: {args.out}')
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ from llm_mde_mm.utils.depth_io import (
 from llm_mde_mm.utils.errors import ConfigError, DataError
 from llm_mde_mm.visualization import colourise_depth
 
-from .launch import load_config
+from .launch import load_config, use_flip_tta
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 OUTPUTS = ('png', 'npy', 'colour')
@@ -53,6 +53,8 @@ class DepthInferencer:
             there is one.
         dtype (str): 'fp32', 'bf16' or 'fp16': what the weights are cast to,
             once. Depth is float32 in any case.
+        flip_tta (bool): Average each prediction with that of the mirrored
+            picture, in twice the time.
 
     Raises:
         ConfigError: If there is no such config or dtype.
@@ -66,12 +68,16 @@ class DepthInferencer:
         checkpoint: str | Path,
         device: str | None = None,
         dtype: str = 'fp32',
+        flip_tta: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise ConfigError(
                 f'dtype is {dtype!r}; it is one of ' + ', '.join(DTYPES)
             )
         cfg = load_config(config) if isinstance(config, str) else config
+        if flip_tta:
+            cfg = cfg.copy()
+            use_flip_tta(cfg)
         weights = find_checkpoint(checkpoint)
         self.device = torch.device(
             device or ('cuda' if torch.cuda.is_available() else 'cpu')

@@ -13,8 +13,9 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, RUNNERS
+from mmseg.registry import DATASETS, MODELS, RUNNERS
 
+from llm_mde_mm.models import LLMDepthEstimator
 from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -121,6 +122,25 @@ def use_amp(cfg: Config) -> None:
             logger='current',
             level=logging.WARNING,
         )
+
+
+def use_flip_tta(cfg: Config) -> None:
+    """Average each prediction with that of the mirrored picture.
+
+    Args:
+        cfg (Config): Changed in place.
+
+    Raises:
+        ConfigError: If the model does not read ``test_cfg.flip``.
+    """
+    kind = cfg.model.type
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not issubclass(kind or object, LLMDepthEstimator):
+        raise ConfigError(
+            f'flip test-time augmentation is part of LLMDepthEstimator, '
+            f'{cfg.model.type!r} has none'
+        )
+    cfg.model.test_cfg = {**(cfg.model.get('test_cfg') or {}), 'flip': True}
 
 
 def build_runner(cfg: Config) -> Runner:

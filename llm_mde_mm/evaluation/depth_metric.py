@@ -1,59 +1,52 @@
 """Depth scores averaged over pictures, as an MMEngine metric."""
 
 import logging
+import os
 from collections.abc import Sequence
+from os.path import splitext
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
-from torch import Tensor
+
+from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.utils.errors import ConfigError, DataError
 
 from .constant_baseline import ConstantBaseline, constant_scores
-from .functional import (
-    ALIGNMENTS,
-    CROPS,
-    SCORES,
-    align,
-    depth_scores,
-    eval_mask,
-)
-from .report import protocol_sentence, score_table
-
-
-class NonFinitePredictionError(ValueError):
-    """A predicted depth map holds NaN or infinity."""
+from .protocols import Protocol, get_protocol
+from .report import headline, protocol_settings, protocol_words, score_table
+from .scoring import picture_values, read_maps, scored_pixels
+from .summary import named_values, summarise
 
 
 @METRICS.register_module()
 class MonocularDepthMetric(BaseMetric):
-    """Scores of metric depth after the protocol of Eigen (arXiv 1406.2283).
+    """Scores of predicted depth under a named protocol.
 
-    Each picture is scored at its own size and counts once, however many
-    valid pixels it has. A picture without any is left out and reported. Only
-    numbers are kept until the end: nine a picture and alignment, and with
-    ``constant_baseline`` 1,800 more.
+    Each picture is scored at its own size. One without a pixel to score is
+    left out and reported. Only numbers are kept until the end: ten a picture
+    and alignment, and with ``constant_baseline`` 1,800 more.
 
     Args:
-        min_depth (float): Depth in [m] above which ground truth counts.
-            Defaults to 1e-3.
-        max_depth (float): Depth in [m] below which it counts. Predictions
-            are clamped to this range after the alignment. Defaults to 10.
-        crop (str, optional): ``'nyu_eigen'``, ``'garg'`` or None, see
-            :func:`eval_mask`. Defaults to ``'nyu_eigen'``.
-        alignment (str | Sequence[str]): One or several of ``'none'``,
-            ``'median'``, ``'scale'``, ``'affine'``, see :func:`align`. The
-            first one's scores have plain names such as ``abs_rel``, the
-            others' a suffix as in ``abs_rel_median``.
+        protocol (str): ``'nyu'``, ``'midas'`` or ``'reference_code'``, see
+            :func:`get_protocol`. Defaults to ``'nyu'``.
         constant_baseline (bool): Whether to find the constant depth with the
             lowest Abs Rel on these pictures and report it as
-            ``constant_abs_rel`` and ``constant_depth`` in [m].
+            ``constant_abs_rel`` and ``constant_depth`` in [m]. It is
+            averaged over pictures.
+        bootstrap (int): Resamples of the bootstrap that gives each score its
+            95 % interval; 0 for none. Defaults to 1000.
         collect_device (str): Where MMEngine gathers the results of several
             processes, ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
         prefix (str, optional): Prefix of the names of the scores.
         collect_dir (str, optional): Shared folder for ``'cpu'``.
+        **changes: Keys of the protocol to change: ``min_depth``,
+            ``max_depth``, ``crop``, ``alignment``, ``clamp``, ``average``,
+            ``predictions``, see :class:`Protocol`. With several alignments
+            the first one's scores have plain names such as ``abs_rel``, the
+            others' a suffix as in ``abs_rel_median``.
 
     Attributes:
         per_picture (list[dict]): After ``evaluate``, in the main process,
@@ -61,7 +54,8 @@ class MonocularDepthMetric(BaseMetric):
             and ``scores``, None for a picture without a valid pixel.
 
     Raises:
-        ValueError: If the range, the crop or an alignment is not usable.
+        ConfigError: If the protocol or a key does not exist, a value is not
+            usable, or there is no constant to compare with.
     """
 
     # Not None, which BaseMetric takes for a forgotten prefix.
@@ -69,29 +63,34 @@ class MonocularDepthMetric(BaseMetric):
 
     def __init__(
         self,
-        min_depth: float = 1e-3,
-        max_depth: float = 10.0,
-        crop: str | None = 'nyu_eigen',
-        alignment: str | Sequence[str] = 'none',
+        protocol: str = 'nyu',
         constant_baseline: bool = False,
+        bootstrap: int = 1000,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
+        **changes: Any,
     ) -> None:
         super().__init__(
             collect_device=collect_device,
             prefix=prefix,
             collect_dir=collect_dir,
         )
-        modes = (alignment,) if isinstance(alignment, str) else alignment
-        _check_protocol(min_depth, max_depth, crop, modes)
-        self.min_depth = min_depth
-        self.max_depth = max_depth
-        self.crop = crop
-        self.alignments = tuple(modes)
+        self.protocol = get_protocol(protocol, **changes)
+        per_image = self.protocol.average == 'per_image'
+        if constant_baseline and (self.protocol.min_max or not per_image):
+            raise ConfigError(
+                'constant_baseline is scored in metres and averaged over '
+                f'pictures, protocol {protocol!r} as configured is not: '
+                'leave it out'
+            )
+        if bootstrap < 0:
+            raise ConfigError(f'bootstrap must be 0 or more, got {bootstrap}')
         self.constant_baseline = constant_baseline
-        self.constants = self._baseline().constants
+        self.bootstrap = bootstrap
+        self.constants = _baseline(self.protocol).constants
         self.per_picture: list[dict] = []
+        self._report: dict[str, Any] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score each picture of a batch.
@@ -100,21 +99,31 @@ class MonocularDepthMetric(BaseMetric):
             data_batch (Any): Not read.
             data_samples (Sequence[dict]): Data samples with
                 ``pred_depth_map`` and ``gt_depth_map``, whose ``data`` are
-                (1, H, W) in [m], and ``img_path``.
+                (1, H, W) in [m], ``img_path`` and, if the prediction is
+                flip-averaged, ``flip_tta=True``.
 
         Raises:
-            ValueError: If a prediction is not of its ground truth's size.
+            DataError: If a prediction is not of its ground truth's size or,
+                not clamped, not positive.
             NonFinitePredictionError: If a prediction holds NaN or infinity.
         """
         for sample in data_samples:
             path = str(sample.get('img_path', '(no img_path)'))
-            pred, gt = _read_maps(sample, path)
-            mask = eval_mask(gt, self.min_depth, self.max_depth, self.crop)
+            pred, gt = read_maps(sample, path)
+            mask = scored_pixels(gt, self.protocol)
             result: dict[str, Any] = dict(
-                img_path=path, pixels=int(mask.sum()), scores=None
+                img_path=path,
+                pixels=int(mask.sum()),
+                values=None,
+                flip_tta=bool(sample.get('flip_tta', False)),
             )
             if result['pixels']:
-                result['scores'] = self._score(pred, gt, mask)
+                try:
+                    result['values'] = picture_values(
+                        pred, gt, mask, self.protocol
+                    )
+                except ValueError as error:
+                    raise DataError(f'{path}: {error}') from error
                 if self.constant_baseline:
                     # Not summed here: only when all processes' results are
                     # collected is it known which pictures are padding.
@@ -124,7 +133,7 @@ class MonocularDepthMetric(BaseMetric):
             self.results.append(result)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Average the scores over pictures and log a table.
+        """Average the scores and log a table.
 
         Args:
             results (list[dict]): What ``process`` kept, of all processes.
@@ -135,120 +144,109 @@ class MonocularDepthMetric(BaseMetric):
             baseline, ``constant_abs_rel`` and ``constant_depth``.
 
         Raises:
-            RuntimeError: If no picture has a valid pixel.
+            DataError: If no picture has a valid pixel.
         """
-        scored = [r for r in results if r['scores'] is not None]
-        skipped = len(results) - len(scored)
-        if not scored:
-            raise RuntimeError(
-                f'none of {len(results)} pictures has ground truth between '
-                f'{self.min_depth:g} and {self.max_depth:g} m in crop '
-                f'{self.crop!r}: look at the unit of the depth files'
-            )
-        if skipped:
-            print_log(
-                f'{skipped} of {len(results)} pictures have no valid ground '
-                'truth and were left out of the averages',
-                logger='current',
-                level=logging.WARNING,
-            )
-        metrics, rows = self._average(scored)
-        metrics.update(pictures=len(scored), skipped=skipped)
+        scored = _scored(results, self.protocol)
+        summary = summarise(
+            np.stack([r['values'] for r in scored]),
+            np.array([r['pixels'] for r in scored], np.float64),
+            self.protocol,
+            self.bootstrap,
+        )
+        counts = dict(pictures=len(scored), skipped=len(results) - len(scored))
+        constant, row = _constant(scored, self.protocol)
+        flip_tta = any(r['flip_tta'] for r in scored)
+        words = protocol_words(self.protocol, flip_tta)
+        resamples = self.bootstrap if summary.intervals else 0
         self.per_picture = [
-            {k: r[k] for k in ('img_path', 'pixels', 'scores')}
+            dict(
+                img_path=r['img_path'],
+                pixels=r['pixels'],
+                scores=named_values(r['values'], self.protocol),
+            )
             for r in results
         ]
-        sentence = protocol_sentence(
-            len(scored), skipped, self.min_depth, self.max_depth, self.crop
+        self._report = dict(
+            **summary.scores,
+            **counts,
+            protocol=words,
+            protocol_settings=protocol_settings(
+                self.protocol, flip_tta, resamples
+            ),
+            **summary.intervals,
+            **constant,
         )
-        print_log(f'{sentence}\n{score_table(rows)}', logger='current')
-        return metrics
+        line = headline(words, **counts, bootstrap=resamples)
+        table = score_table([*summary.rows, *row])
+        print_log(f'{line}\n{table}', logger='current')
+        computed = {k: v for k, v in summary.scores.items() if v is not None}
+        return {**computed, **constant, **counts}
 
-    def _average(
-        self, scored: list[dict]
-    ) -> tuple[dict[str, float], list[tuple[str, list[float]]]]:
-        """Average over pictures, as metrics and as rows of the table."""
-        metrics: dict[str, float] = {
-            name: float(np.mean([r['scores'][name] for r in scored]))
-            for name in scored[0]['scores']
-        }
-        rows = [
-            (f'alignment: {mode}', [metrics[n] for n in self._names(mode)])
-            for mode in self.alignments
-        ]
-        if self.constant_baseline:
-            baseline = self._baseline()
-            for r in scored:
-                baseline.add(r['constants'])
-            depth, scores = baseline.compute()
-            metrics['constant_abs_rel'] = scores['abs_rel']
-            metrics['constant_depth'] = depth
-            rows.append(
-                (f'best constant ({depth:.2f} m)', list(scores.values()))
-            )
-        return metrics, rows
+    def report(self) -> dict[str, Any]:
+        """All that belongs into a file of scores.
 
-    def _names(self, mode: str) -> list[str]:
-        """Names under which an alignment's scores are reported."""
-        suffix = '' if mode == self.alignments[0] else f'_{mode}'
-        return [name + suffix for name in SCORES]
+        Returns:
+            dict[str, Any]: Ready for JSON, after ``evaluate`` in the main
+            process: each score (None if the protocol does not compute it),
+            ``pictures``, ``skipped``, ``protocol`` (in words),
+            ``protocol_settings``, each score's 95 % interval such as
+            ``abs_rel_ci95``, and the constant. Names bear the prefix.
 
-    def _baseline(self) -> ConstantBaseline:
-        """An empty baseline: 0.3 to 10 m, in proportion to the range."""
-        lowest = max(self.min_depth, 0.03 * self.max_depth)
-        return ConstantBaseline(lowest, self.max_depth)
-
-    def _score(
-        self, pred: Tensor, gt: Tensor, mask: Tensor
-    ) -> dict[str, float]:
-        """Score one picture under every alignment, in order of ``_names``."""
-        scores: dict[str, float] = {}
-        for mode in self.alignments:
-            aligned = align(pred, gt, mask, mode)
-            values = depth_scores(
-                aligned, gt, mask, clamp=(self.min_depth, self.max_depth)
-            )
-            scores.update(zip(self._names(mode), values.values(), strict=True))
-        return scores
+        Raises:
+            RuntimeError: If nothing was evaluated.
+        """
+        if not self._report:
+            raise RuntimeError('nothing was evaluated in this process')
+        start = f'{self.prefix}/' if self.prefix else ''
+        return {start + key: value for key, value in self._report.items()}
 
 
-def _read_maps(sample: dict, path: str) -> tuple[Tensor, Tensor]:
-    """Read prediction and ground truth (H, W) of one data sample."""
-    maps = []
-    for name in ('pred_depth_map', 'gt_depth_map'):
-        entry = sample[name]
-        data = entry['data'] if isinstance(entry, dict) else entry.data
-        maps.append(torch.as_tensor(data))
-    pred, gt = maps
-    if pred.shape != gt.shape or gt.ndim != 3 or gt.shape[0] != 1:
-        raise ValueError(
-            f'{path}: the prediction is {tuple(pred.shape)} and the '
-            f'ground truth {tuple(gt.shape)}; both must be (1, H, W), at '
-            "the picture's own size"
+def _scored(results: list[dict], protocol: Protocol) -> list[dict]:
+    """The results with a score, in the order of their names.
+
+    The draws of the bootstrap go by position: files that are read in another
+    order shall have the same interval.
+
+    Raises:
+        DataError: If there is none.
+    """
+    empty = [r['img_path'] for r in results if r['values'] is None]
+    if len(empty) == len(results):
+        raise DataError(
+            f'none of {len(results)} pictures has a pixel to score '
+            f'({protocol_words(protocol)}): look at the unit of the depth '
+            'files'
         )
-    if not bool(torch.isfinite(pred).all()):
-        raise NonFinitePredictionError(
-            f'{path}: the predicted depth holds NaN or infinity'
+    if empty:
+        print_log(
+            f'{len(empty)} of {len(results)} pictures have no valid ground '
+            'truth and were left out of the averages: '
+            f'{first_names(empty)}',
+            logger='current',
+            level=logging.WARNING,
         )
-    return pred[0], gt[0].to(pred.device)
+    return sorted(
+        (r for r in results if r['values'] is not None),
+        key=lambda r: splitext(r['img_path'])[0].split(os.sep),
+    )
 
 
-def _check_protocol(
-    min_depth: float,
-    max_depth: float,
-    crop: str | None,
-    alignments: Sequence[str],
-) -> None:
-    """Raise ValueError unless the arguments name a protocol."""
-    if not 0 < min_depth < max_depth < float('inf'):
-        raise ValueError(
-            f'need 0 < min_depth < max_depth, got {min_depth}, {max_depth}'
-        )
-    if crop not in CROPS:
-        raise ValueError(f'crop must be one of {CROPS}, got {crop!r}')
-    if not alignments or len(set(alignments)) != len(alignments):
-        raise ValueError(f'need each alignment once, got {alignments}')
-    if not set(alignments) <= set(ALIGNMENTS):
-        raise ValueError(
-            f'alignments must be in {ALIGNMENTS}, got {alignments}'
-        )
+def _constant(
+    scored: list[dict], protocol: Protocol
+) -> tuple[dict[str, float], list[tuple[str, list[float]]]]:
+    """Metrics and row of the best constant; empty if none was scored."""
+    if 'constants' not in scored[0]:
+        return {}, []
+    baseline = _baseline(protocol)
+    for r in scored:
+        baseline.add(r['constants'])
+    depth, scores = baseline.compute()
+    metrics = dict(constant_abs_rel=scores['abs_rel'], constant_depth=depth)
+    title = f'best constant ({depth:.2f} m)'
+    return metrics, [(title, list(scores.values()))]
+
+
+def _baseline(protocol: Protocol) -> ConstantBaseline:
+    """An empty baseline: 0.3 to 10 m, in proportion to the range."""
+    lowest, highest = protocol.depth_range
+    return ConstantBaseline(max(lowest, 0.03 * highest), highest)

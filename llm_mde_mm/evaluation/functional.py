@@ -1,13 +1,11 @@
 """Scores of one predicted depth map, as pure functions on one picture.
 
 The scores are those of Eigen et al. (arXiv 1406.2283, section 4.1), with the
-SILog of the KITTI depth benchmark; the alignments are those of the MiDaS
-protocol (arXiv 1907.01341). Depth is in [m] and every sum is accumulated in
-float64.
+SILog of the KITTI depth benchmark. Depth is in [m] and every sum is
+accumulated in float64.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,31 +23,14 @@ SCORES = (
 )
 """Names of the scores, in the order in which tables show them."""
 
-ALIGNMENTS = ('none', 'median', 'scale', 'affine')
-"""Names of the alignments that :func:`align` knows."""
 
-# A spread below this share of the prediction's own magnitude is the rounding
-# of float32 (its epsilon is 1.2e-7), not structure that could be stretched.
-_SINGULAR = 2e-7
+_BOUNDS = tuple(1.25**k for k in (1, 2, 3))
 
+# Top, bottom, left, right: whole pixels of 480x640; shares of the picture.
+_NYU_BOX = (45, 471, 41, 601)
+_GARG_BOX = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
 
-class _Crop(NamedTuple):
-    """A rectangle as fractions of the picture's height and width."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
-    rounding: float
-
-
-# The NYU rectangle is given in whole pixels of 480x640, hence rounding to
-# the nearest border; Garg's is given in fractions that its users truncate.
-_CROPS = {
-    'nyu_eigen': _Crop(45 / 480, 471 / 480, 41 / 640, 601 / 640, 0.5),
-    'garg': _Crop(0.40810811, 0.99189189, 0.03594771, 0.96405229, 0.0),
-}
-CROPS = (None, *_CROPS)
+CROPS = (None, 'nyu_eigen', 'garg')
 """Names of the crops that :func:`eval_mask` knows."""
 
 
@@ -88,62 +69,24 @@ def eval_mask(
     if crop is None:
         return mask
 
-    height, width = gt.shape
-    box = _CROPS[crop]
-    rows = slice(
-        math.floor(box.top * height + box.rounding),
-        math.floor(box.bottom * height + box.rounding),
-    )
-    columns = slice(
-        math.floor(box.left * width + box.rounding),
-        math.floor(box.right * width + box.rounding),
-    )
+    top, bottom, left, right = _box(crop, *gt.shape)
     inside = torch.zeros_like(mask)
-    inside[rows, columns] = True
+    inside[top:bottom, left:right] = True
     return mask & inside
 
 
-def align(pred: Tensor, gt: Tensor, mask: Tensor, mode: str) -> Tensor:
-    """Fit one predicted depth map to its ground truth before scoring.
-
-    No alignment may turn near and far round: the factor never becomes
-    negative, so that an inverted map costs at least as much as a constant.
-
-    Args:
-        pred (Tensor): Prediction (H, W), finite where ``mask`` is set.
-        gt (Tensor): Ground truth (H, W) in [m].
-        mask (Tensor): Boolean (H, W), the pixels that the fit reads.
-        mode (str): ``'none'`` changes nothing. ``'median'`` multiplies by
-            the ratio of the medians (the mean of the middle two where their
-            number is even). ``'scale'`` multiplies by the least-squares
-            factor. ``'affine'`` applies the least-squares factor and shift,
-            both in depth, not in disparity. A prediction without a positive
-            median or factor is returned as it is; one that is constant, or
-            that falls where the ground truth rises, becomes the ground
-            truth's mean under ``'affine'``.
-
-    Returns:
-        Tensor: Aligned prediction (H, W), float64, in [m].
-
-    Raises:
-        ValueError: If the mode is unknown, the shapes differ or the mask is
-            empty.
-    """
-    if mode not in ALIGNMENTS:
-        raise ValueError(f'alignment must be in {ALIGNMENTS}, got {mode!r}')
-    p, g = _masked(pred, gt, mask)
-    pred = pred.double()
-    if mode == 'none':
-        return pred
-    if mode == 'affine':
-        scale, shift = _fit_affine(p, g)
-        return pred * scale + shift
-    if mode == 'median':
-        numerator, denominator = _median(g), _median(p)
-    else:
-        numerator, denominator = (p * g).sum(), (p * p).sum()
-    positive = (numerator > 0) & (denominator > 0)
-    return torch.where(positive, pred * (numerator / denominator), pred)
+def _box(crop: str, height: int, width: int) -> list[int]:
+    """Borders of a crop in pixels: top, bottom, left, right."""
+    sizes = (height, height, width, width)
+    if crop == 'garg':
+        return [int(b * n) for b, n in zip(_GARG_BOX, sizes, strict=True)]
+    # Whole numbers throughout: a fraction such as 601 / 640 is inexact, and
+    # 901.5 of 960 columns would be rounded down.
+    wholes = (480, 480, 640, 640)
+    return [
+        (2 * border * size + whole) // (2 * whole)
+        for border, size, whole in zip(_NYU_BOX, sizes, wholes, strict=True)
+    ]
 
 
 def depth_scores(
@@ -152,7 +95,33 @@ def depth_scores(
     mask: Tensor,
     clamp: tuple[float, float] | None = None,
 ) -> dict[str, float]:
-    r"""Score one predicted depth map.
+    """Score one predicted depth map.
+
+    Args:
+        pred (Tensor): Prediction (H, W) in [m].
+        gt (Tensor): Ground truth (H, W) in [m], positive under the mask.
+        mask (Tensor): Boolean (H, W), the pixels to score.
+        clamp (tuple[float, float], optional): Range in [m] to which the
+            prediction is clamped first.
+
+    Returns:
+        dict[str, float]: One value for each name in ``SCORES``. ``sq_rel``
+        and ``rmse`` are in [m], ``d1`` to ``d3`` are shares in 0..1.
+
+    Raises:
+        ValueError: See :func:`score_values`.
+    """
+    values = score_values(pred, gt, mask, clamp)[: len(SCORES)]
+    return dict(zip(SCORES, values.tolist(), strict=True))
+
+
+def score_values(
+    pred: Tensor,
+    gt: Tensor,
+    mask: Tensor,
+    clamp: tuple[float, float] | None = None,
+) -> Tensor:
+    r"""Score one predicted depth map, with what pooling the pixels needs.
 
     With :math:`e = \log p - \log g` over the masked pixels, ``silog`` is
     :math:`100 \sqrt{\mathrm{mean}(e^2) - \mathrm{mean}(e)^2}`, the definition
@@ -167,14 +136,15 @@ def depth_scores(
             prediction is clamped first.
 
     Returns:
-        dict[str, float]: One value for each name in ``SCORES``. ``sq_rel``
-        and ``rmse`` are in [m], ``d1`` to ``d3`` are shares in 0..1.
+        Tensor: (10,), float64: the nine of ``SCORES`` and :math:`\mathrm{mean}
+        (e)`, from which and the number of pixels the scores of several
+        pictures' pixels together follow.
 
     Raises:
         ValueError: If the shapes differ, the mask is empty, or the
             prediction is not positive there.
     """
-    p, g = _masked(pred, gt, mask)
+    p, g = masked_pixels(pred, gt, mask)
     if clamp is not None:
         p = p.clamp(*clamp)
     if not bool((p > 0).all()):
@@ -192,14 +162,56 @@ def depth_scores(
         log_error.square().mean().sqrt(),
         log_error.abs().mean() / math.log(10.0),
         100.0 * log_error.var(correction=0).sqrt(),
-        *((ratio < 1.25**k).double().mean() for k in (1, 2, 3)),
+        *((ratio < bound).double().mean() for bound in _BOUNDS),
+        log_error.mean(),
     )
-    # One transfer to the host, not nine.
-    return dict(zip(SCORES, torch.stack(values).tolist(), strict=True))
+    # One transfer to the host, not ten.
+    return torch.stack(values).cpu()
 
 
-def _masked(pred: Tensor, gt: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Check the shapes and return both maps' masked pixels, float64."""
+def min_max_deltas(pred: Tensor, gt: Tensor) -> Tensor:
+    """Threshold scores as the reference code of arXiv 2409.01133 has them.
+
+    Prediction and ground truth are each moved and scaled to 0..1 by their own
+    minimum and maximum over all pixels, those without a measurement counted
+    as 0 m; what is below 1e-3 is raised to it. A constant map, for which the
+    reference code gives NaN, becomes 1e-3 throughout.
+
+    Args:
+        pred (Tensor): Prediction (H, W), finite, of any unit.
+        gt (Tensor): Ground truth (H, W); what is not finite or below 0 counts
+            as 0.
+
+    Returns:
+        Tensor: (3,), float64: ``d1`` to ``d3``.
+    """
+    measured = gt.isfinite() & (gt > 0)
+    p = _min_max(pred.double())
+    g = _min_max(torch.where(measured, gt.double(), 0.0))
+    ratio = torch.maximum(p / g, g / p)
+    deltas = [(ratio < bound).double().mean() for bound in _BOUNDS]
+    return torch.stack(deltas).cpu()
+
+
+def _min_max(values: Tensor) -> Tensor:
+    values = values - values.min()
+    largest = values.max()
+    return (values / largest.where(largest > 0, 1.0)).clamp(min=1e-3)
+
+
+def masked_pixels(
+    pred: Tensor, gt: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both maps' masked pixels (K,), float64.
+
+    Args:
+        pred (Tensor): Prediction (H, W).
+        gt (Tensor): Ground truth (H, W).
+        mask (Tensor): Boolean (H, W).
+
+    Raises:
+        ValueError: If the shapes differ or the mask is empty.
+    """
     if pred.ndim != 2 or pred.shape != gt.shape or gt.shape != mask.shape:
         raise ValueError(
             'pred, gt and mask must share one shape (H, W), got '
@@ -209,20 +221,3 @@ def _masked(pred: Tensor, gt: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     if p.numel() == 0:
         raise ValueError('the mask selects no pixel')
     return p, g
-
-
-def _median(values: Tensor) -> Tensor:
-    """Median of (K,), the mean of the middle two if K is even."""
-    # torch.median takes the lower of the middle two. Beside it, quantile
-    # refuses large pictures and kthvalue deterministic algorithms on a GPU.
-    return (values.median() - (-values).median()) / 2
-
-
-def _fit_affine(p: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Least-squares scale >= 0 and shift from ``p`` (K,) to ``g`` (K,)."""
-    p_mean, g_mean = p.mean(), g.mean()
-    variance = (p - p_mean).square().mean()
-    covariance = ((p - p_mean) * (g - g_mean)).mean()
-    singular = variance <= _SINGULAR**2 * p.square().mean()
-    scale = torch.where(singular, 0.0, covariance / variance).clamp(min=0)
-    return scale, g_mean - scale * p_mean

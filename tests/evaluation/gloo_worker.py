@@ -11,11 +11,16 @@ from llm_mde_mm.evaluation import MonocularDepthMetric, ValidationLoss
 
 
 def work(pictures):
-    """Evaluate this process's share; (share, [metrics], paths)."""
-    depth = MonocularDepthMetric(
-        crop=None, alignment=('none', 'median'), constant_baseline=True
-    )
-    loss = ValidationLoss()
+    """Evaluate this process's share; (share, [metrics], [reports], paths)."""
+    metrics = [
+        MonocularDepthMetric(
+            crop=None,
+            alignment=('none', 'median', 'disparity'),
+            constant_baseline=True,
+        ),
+        MonocularDepthMetric(crop=None, average='pooled', prefix='pooled'),
+        ValidationLoss(),
+    ]
     indices = list(DefaultSampler(pictures, shuffle=False))
     for i in indices:
         pred, gt = pictures[i]
@@ -26,18 +31,33 @@ def work(pictures):
             img_path=str(i),
             val_loss=terms,
         )
-        depth.process(None, [sample])
-        loss.process(None, [sample])
-    metrics = [m.evaluate(len(pictures)) for m in (depth, loss)]
-    return [len(indices), metrics, [p['img_path'] for p in depth.per_picture]]
+        for metric in metrics:
+            metric.process(None, [sample])
+    scores = [metric.evaluate(len(pictures)) for metric in metrics]
+    depth = metrics[:2]
+    main = dist.get_rank() == 0 if dist.is_initialized() else True
+    reports = [metric.report() for metric in depth] if main else []
+    paths = [p['img_path'] for p in depth[0].per_picture]
+    return [len(indices), scores, reports, paths]
+
+
+def main(rank, folder):
+    """Be one of two processes, if there are so many ranks, then of three."""
+    pictures = torch.load(f'{folder}/pictures.pt', weights_only=True)
+    for size in (2, 3):
+        if rank >= size:
+            continue
+        dist.init_process_group(
+            'gloo',
+            init_method=f'file://{folder}/store{size}',
+            rank=rank,
+            world_size=size,
+        )
+        result = work(pictures)
+        with open(f'{folder}/{size}_{rank}.json', 'w') as file:
+            json.dump(result, file)
+        dist.destroy_process_group()
 
 
 if __name__ == '__main__':
-    rank, folder = int(sys.argv[1]), sys.argv[2]
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    result = work(torch.load(f'{folder}/pictures.pt', weights_only=True))
-    with open(f'{folder}/{rank}.json', 'w') as file:
-        json.dump(result, file)
-    dist.destroy_process_group()
+    main(int(sys.argv[1]), sys.argv[2])

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from mmseg.evaluation import DepthMetric
@@ -23,13 +25,23 @@ from llm_mde_mm.evaluation import (
     depth_scores,
     eval_mask,
 )
+from llm_mde_mm.evaluation.alignment import ALIGNMENTS
 from llm_mde_mm.evaluation.functional import SCORES
+from llm_mde_mm.utils.errors import ConfigError, DataError
 
 CLAMP = (1e-3, 10.0)
 
 
+examples = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
 def _run(samples, **kwargs):
-    kwargs.setdefault('crop', None)
+    if kwargs.get('protocol') != 'reference_code':
+        kwargs.setdefault('crop', None)
     metric = MonocularDepthMetric(**kwargs)
     metric.process(None, samples)
     return metric, metric.evaluate(len(samples))
@@ -56,17 +68,26 @@ def log(monkeypatch):
     return lines
 
 
-def test_agrees_with_mmseg_where_its_metric_is_right(make_case, make_sample):
-    samples = [
-        make_sample(*make_case(seed, 480, 640), f'{seed}.jpg')
-        for seed in range(2)
-    ]
+@pytest.mark.parametrize(
+    ('size', 'crop', 'far'),
+    [((480, 640), 'nyu_eigen', 10.0), ((37, 53), None, 6.0)],
+)
+def test_agrees_with_mmseg_where_its_metric_is_right(
+    make_case, make_sample, size, crop, far
+):
+    """Positive predictions within the range, the crop at 480x640 alone."""
+    samples = []
+    for seed in range(3):
+        pred, gt = make_case(seed, *size)
+        samples.append(make_sample(pred.clamp(max=far), gt, f'{seed}.jpg'))
     theirs = DepthMetric(
-        min_depth_eval=1e-3, max_depth_eval=10.0, crop_type='nyu_crop'
+        min_depth_eval=1e-3,
+        max_depth_eval=far,
+        crop_type=crop and 'nyu_crop',
     )
     theirs.process(None, samples)
     want = theirs.evaluate(len(samples))
-    _, got = _run(samples, crop='nyu_eigen')
+    _, got = _run(samples, crop=crop, max_depth=far)
     for name in set(SCORES) - {'silog'}:
         assert got[name] == pytest.approx(want[name], rel=1e-5), name
 
@@ -127,11 +148,12 @@ def test_an_empty_picture_is_counted_and_left_out(samples, make_sample, log):
     )
     warnings = [text for level, text in log if level == logging.WARNING]
     assert len(warnings) == 1 and warnings[0].startswith('2 of 7 pictures')
+    assert warnings[0].endswith('averages: empty.jpg, empty.jpg')
 
 
 def test_only_empty_pictures_are_an_error(make_sample):
     empty = make_sample(torch.ones(6, 6), torch.full((6, 6), 2000.0))
-    with pytest.raises(RuntimeError, match='none of 2 pictures.*unit'):
+    with pytest.raises(DataError, match='none of 2 pictures.*10 m.*unit'):
         _run([empty, empty])
 
 
@@ -142,7 +164,16 @@ def test_the_table_names_protocol_alignments_and_constant(samples, log):
     (level, text), *others = log
     assert level == logging.INFO and not others
     sentence, *table = text.splitlines()
-    for words in ('5 pictures', '0.001 to 10 m', 'no crop', 'lower is better'):
+    for words in (
+        '5 pictures',
+        'Protocol nyu with another crop:',
+        '0.001 to 10 m',
+        'no crop',
+        'no alignment (beside it: median)',
+        'averages over pictures',
+        '1000 bootstrap resamples',
+        'Lower is better',
+    ):
         assert words in sentence
     rows = [
         [cell.strip() for cell in line.strip('|').split('|')]
@@ -152,12 +183,17 @@ def test_the_table_names_protocol_alignments_and_constant(samples, log):
     assert [name.split()[0] for name in rows[0][1:]] == list(SCORES)
     assert [row[0] for row in rows[1:]] == [
         'alignment: none',
+        '95 % from',
+        '95 % to',
         'alignment: median',
+        '95 % from',
+        '95 % to',
         f'best constant ({got["constant_depth"]:.2f} m)',
     ]
     assert rows[1][1] == f'{got["abs_rel"]:.4f}'
-    assert rows[2][9] == f'{got["d3_median"]:.4f}'
-    assert rows[3][1] == f'{got["constant_abs_rel"]:.4f}'
+    assert float(rows[2][1]) < got['abs_rel'] < float(rows[3][1])
+    assert rows[4][9] == f'{got["d3_median"]:.4f}'
+    assert rows[7][1] == f'{got["constant_abs_rel"]:.4f}'
     assert text.isascii()
 
 
@@ -234,6 +270,9 @@ def test_a_bad_prediction_is_named(make_case, make_sample):
 @pytest.mark.parametrize(
     'kwargs',
     [
+        dict(average='pooled', constant_baseline=True),
+        dict(protocol='reference_code', constant_baseline=True),
+        dict(bootstrap=-1),
         dict(crop='eigen'),
         dict(alignment='mean'),
         dict(alignment=()),
@@ -243,15 +282,179 @@ def test_a_bad_prediction_is_named(make_case, make_sample):
     ],
 )
 def test_wrong_arguments_are_refused(kwargs):
-    with pytest.raises(ValueError):
+    with pytest.raises(ConfigError):
         MonocularDepthMetric(**kwargs)
 
 
-def test_two_processes_with_an_uneven_end_equal_one(
+def test_pooled_scores_are_those_of_all_pixels_as_one_picture(
+    samples, load_beside
+):
+    reference = load_beside('reference')
+    metric, got = _run(samples, average='pooled', alignment=('none', 'affine'))
+    for mode in ('none', 'affine'):
+        pixels = []
+        for sample in samples:
+            pred, gt = (
+                sample[k]['data'][0]
+                for k in ('pred_depth_map', 'gt_depth_map')
+            )
+            mask = reference.mask(gt, *CLAMP, None)
+            fitted = reference.aligned(pred, gt, mask, mode)
+            pixels.append((np.clip(fitted, *CLAMP)[mask], gt.numpy()[mask]))
+        p, g = (np.concatenate(x) for x in zip(*pixels, strict=True))
+        want = reference.scores(p, g, np.ones(len(p), bool))
+        suffix = '' if mode == 'none' else f'_{mode}'
+        for name in SCORES:
+            assert abs(got[name + suffix] - want[name]) < 1e-9, name
+    assert 'pooled over the pixels' in metric.report()['protocol']
+
+
+def test_the_reference_codes_numbers(samples, load_beside, log):
+    reference = load_beside('reference')
+    metric, got = _run(samples, protocol='reference_code')
+    each = [
+        reference.min_max_deltas(
+            s['pred_depth_map']['data'][0], s['gt_depth_map']['data'][0]
+        )
+        for s in samples
+    ]
+    want = dict(zip(('d1', 'd2', 'd3'), np.mean(each, 0), strict=True))
+    assert got == pytest.approx({**want, 'pictures': 5, 'skipped': 0})
+    report = metric.report()
+    assert [report[name] for name in SCORES[:6]] == [None] * 6
+    assert report['abs_rel_ci95'] is None and report['d1_ci95'][0] <= got['d1']
+    assert report['protocol_settings']['crop'] is None
+    assert 'minimum and maximum' in report['protocol']
+    cells = log[0][1].splitlines()[4].split('|')[2:8]
+    assert [cell.strip() for cell in cells] == ['-'] * 6
+
+
+def test_midas_scores_disparity_of_any_scale(make_case, make_sample):
+    pred, gt = make_case(3)
+    _, want = _run([make_sample(pred, gt)], protocol='midas')
+    _, got = _run(
+        [make_sample(900 / pred.double() + 55, gt)],
+        protocol='midas',
+        predictions='disparity',
+    )
+    assert got == pytest.approx(want, rel=1e-6)
+    _, same = _run([make_sample(pred, gt)], alignment='disparity')
+    assert same == want
+
+
+def test_the_report_holds_all_that_a_file_of_scores_needs(samples, log):
+    metric, got = _run(samples, alignment=('none', 'median'), prefix='nyu')
+    report = metric.report()
+    assert {k: report[k] for k in got} == got
+    json.dumps(report, allow_nan=False)
+    assert report['nyu/protocol'] in log[0][1]
+    settings = report['nyu/protocol_settings']
+    assert settings['name'] == 'nyu' and settings['max_depth'] == 10.0
+    assert settings['alignment'] == ['none', 'median']
+    assert settings['flip_tta'] is False
+    assert settings['bootstrap_resamples'] == 1000
+    for name in ('abs_rel', 'd1_median'):
+        low, high = report[f'nyu/{name}_ci95']
+        assert low < report[f'nyu/{name}'] < high
+    with pytest.raises(RuntimeError, match='nothing was evaluated'):
+        MonocularDepthMetric().report()
+
+
+def test_the_order_of_the_pictures_changes_nothing(samples):
+    first, _ = _run(samples)
+    moved = [
+        dict(samples[i], img_path=f'elsewhere/{i}.png')
+        for i in (3, 0, 4, 1, 2)
+    ]
+    second, _ = _run(moved)
+    assert first.report() == second.report()
+    assert second.per_picture[0]['img_path'] == 'elsewhere/3.png'
+
+
+def test_flip_averaged_predictions_are_said_to_be(samples):
+    flipped = [dict(sample, flip_tta=True) for sample in samples]
+    metric, got = _run(flipped)
+    assert got == _run(samples)[1]
+    report = metric.report()
+    assert 'averaged with that of the mirrored picture' in report['protocol']
+    assert report['protocol_settings']['flip_tta'] is True
+
+
+def test_no_interval_of_one_picture_or_without_resamples(samples, log):
+    for kwargs in (dict(bootstrap=0), dict()):
+        some = samples if kwargs else samples[:1]
+        metric, _ = _run(some, **kwargs)
+        report = metric.report()
+        assert not [key for key in report if key.endswith('_ci95')]
+        assert report['protocol_settings']['bootstrap_resamples'] == 0
+        assert '95 %' not in log[-1][1]
+
+
+def test_predictions_that_are_not_clamped(make_sample):
+    gt = torch.tensor([[1.0, 8.0]])
+    _, got = _run([make_sample(torch.tensor([[1.0, 40.0]]), gt)], clamp=False)
+    assert got['abs_rel'] == pytest.approx(2.0)
+    bad = make_sample(torch.tensor([[0.0, 8.0]]), gt, 'zero.jpg')
+    with pytest.raises(DataError, match=r'zero\.jpg.*not positive.*clamp'):
+        _run([bad], clamp=False)
+
+
+PROTOCOL_KEYS = [
+    dict(alignment=ALIGNMENTS, constant_baseline=True),
+    dict(alignment=ALIGNMENTS, average='pooled'),
+    dict(protocol='midas', predictions='disparity'),
+    dict(protocol='reference_code'),
+]
+
+
+@pytest.mark.parametrize('kwargs', PROTOCOL_KEYS)
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32])
+def test_every_score_of_any_input_is_finite(
+    make_case, make_sample, kwargs, dtype
+):
+    """Perfect, constant, zero, one pixel, no pixel; in half precision too."""
+    pred, gt = make_case(0, 9, 11)
+    one = torch.zeros_like(gt)
+    one[4, 5] = 2.5
+    cases = [
+        (gt, gt),
+        (pred, gt),
+        (torch.full_like(gt, 3.0), gt),
+        (torch.zeros_like(gt), gt),
+        (10 - gt, gt),
+        (pred, one),
+        (pred, torch.full_like(gt, 2.0)),
+        (pred[:1, :1], gt[:1, :1].clamp(min=1)),
+        (pred, torch.zeros_like(gt)),
+    ]
+    samples = [make_sample(p.to(dtype), g) for p, g in cases]
+    metric, got = _run(samples, **dict(kwargs, bootstrap=20))
+    assert (got['pictures'], got['skipped']) == (8, 1)
+    assert all(np.isfinite(value) for value in got.values())
+    json.dumps(metric.report(), allow_nan=False)
+    perfect = metric.per_picture[0]['scores']
+    assert perfect['d1'] == 1 or kwargs.get('predictions') == 'disparity'
+
+
+@examples
+@given(seed=st.integers(0, 9999), kwargs=st.sampled_from(PROTOCOL_KEYS))
+def test_thresholds_are_nested(make_case, make_sample, seed, kwargs):
+    pictures = [make_sample(*make_case(seed + i, 7, 9 + i)) for i in (0, 1)]
+    metric, got = _run(pictures, **dict(kwargs, bootstrap=20))
+    for key in got:
+        if key.startswith('d1'):
+            d2, d3 = (key.replace('d1', name) for name in ('d2', 'd3'))
+            assert 0 <= got[key] <= got[d2] <= got[d3] <= 1
+            low, high = metric.report()[f'{key}_ci95']
+            assert 0 <= low <= high <= 1
+
+
+def test_two_and_three_processes_with_an_uneven_end_equal_one(
     make_case, tmp_path, load_beside
 ):
     pictures = [
-        tuple(x[None] for x in make_case(seed, 12, 16)) for seed in range(5)
+        tuple(x[None] for x in make_case(seed, 12 + seed, 16))
+        for seed in range(7)
     ]
     pictures[2] = (pictures[2][0], 0 * pictures[2][1])
     torch.save(pictures, tmp_path / 'pictures.pt')
@@ -266,21 +469,26 @@ def test_two_processes_with_an_uneven_end_equal_one(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in (0, 1)
+        for rank in range(3)
     ]
     try:
         one = worker.work(pictures)
         for process in processes:
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=200)
             assert process.returncode == 0, errors
     finally:
         for process in processes:
             process.kill()
-    first, second = (
-        json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1)
-    )
-    # Six places for five pictures: one is padding.
-    assert (one[0], first[0], second[0]) == (5, 3, 3)
-    assert first[1] == second[1] == one[1]
-    assert one[1][0]['skipped'] == 1 and one[1][0]['pictures'] == 4
-    assert first[2] == one[2] == ['0', '1', '2', '3', '4']
+    # Eight and nine places for seven pictures: one and two are padding.
+    shares = {2: [4, 4], 3: [3, 3, 3]}
+    for size, share in shares.items():
+        several = [
+            json.loads((tmp_path / f'{size}_{rank}.json').read_text())
+            for rank in range(size)
+        ]
+        assert [result[0] for result in several] == share
+        assert all(result[1] == one[1] for result in several)
+        assert several[0][2:] == one[2:]
+    assert one[1][0]['skipped'] == 1 and one[1][0]['pictures'] == 6
+    assert one[2][1]['pooled/rmse_ci95'][0] < one[1][1]['pooled/rmse']
+    assert one[3] == [str(i) for i in range(7)]

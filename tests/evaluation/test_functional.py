@@ -6,11 +6,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from llm_mde_mm.evaluation.alignment import ALIGNMENTS, align
 from llm_mde_mm.evaluation.functional import (
+    CROPS,
     SCORES,
-    align,
     depth_scores,
     eval_mask,
+    min_max_deltas,
 )
 
 examples = settings(
@@ -21,22 +23,44 @@ examples = settings(
 seeds = st.integers(0, 10_000)
 
 
-@pytest.mark.parametrize('mode', ['none', 'median', 'scale', 'affine'])
-@pytest.mark.parametrize('seed', range(6))
-def test_scores_and_alignment_agree_with_numpy(
-    make_case, load_beside, mode, seed
-):
+def test_a_thousand_cases_agree_with_numpy(make_case, load_beside):
+    """Crop, range, each alignment and each score, at sizes of all kinds."""
     reference = load_beside('reference')
-    pred, gt = make_case(seed, 37, 53 + seed)
-    mask = eval_mask(gt)
-    ours = align(pred, gt, mask, mode)
-    theirs = reference.aligned(pred, gt, mask, mode)
-    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-9)
-    got = depth_scores(ours, gt, mask, clamp=(1e-3, 10.0))
-    want = reference.scores(np.clip(theirs, 1e-3, 10.0), gt, mask)
-    assert tuple(got) == SCORES
-    for name in SCORES:
-        assert got[name] == pytest.approx(want[name], abs=1e-6), name
+    draw = np.random.default_rng(0)
+    scored = 0
+    for seed in range(1000):
+        pred, gt = make_case(seed, *draw.integers(8, 40, 2).tolist())
+        crop = CROPS[seed % len(CROPS)]
+        mode = ALIGNMENTS[seed % len(ALIGNMENTS)]
+        low, high = [(1e-3, 10.0), (0.8, 6.0), (2.0, 80.0)][seed // 5 % 3]
+        mask = eval_mask(gt, low, high, crop)
+        assert np.array_equal(mask, reference.mask(gt, low, high, crop))
+        if not mask.any():
+            continue
+        is_disparity = mode == 'disparity' and seed % 2 == 0
+        if is_disparity:
+            pred = 3 + 700 / pred
+        elif seed % 7 == 0:
+            # Near and far turned round: no fit may turn it back.
+            pred = 10 - pred
+        arguments = (mask, mode, (low, high), is_disparity)
+        ours = align(pred, gt, *arguments)
+        theirs = reference.aligned(
+            pred, gt, mask, mode, low, high, is_disparity
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+        got = depth_scores(ours, gt, mask, clamp=(low, high))
+        want = reference.scores(np.clip(theirs, low, high), gt, mask)
+        assert tuple(got) == SCORES
+        for name in SCORES:
+            assert abs(got[name] - want[name]) <= 1e-6, (seed, name)
+        np.testing.assert_allclose(
+            min_max_deltas(pred, gt),
+            reference.min_max_deltas(pred, gt),
+            atol=1e-6,
+        )
+        scored += 1
+    assert scored > 990
 
 
 def test_scores_of_two_pixels_by_hand():
@@ -78,6 +102,18 @@ def test_mask_follows_the_published_rectangles():
     assert (columns.min(), columns.max()) == (44, 1196)
 
 
+@pytest.mark.parametrize('crop', ['nyu_eigen', 'garg'])
+def test_the_crops_at_every_size(load_beside, crop):
+    """Halves of a pixel, at multiples of 80 rows or 64 columns, included."""
+    reference = load_beside('reference')
+    for size in range(1, 1300):
+        for shape in ((size, 16), (16, size)):
+            gt = torch.ones(shape)
+            want = reference.mask(gt, 0.5, 2.0, crop)
+            got = eval_mask(gt, 0.5, 2.0, crop)
+            assert np.array_equal(got, want), shape
+
+
 @pytest.mark.parametrize('factor', [2, 3])
 def test_the_nyu_crop_scales_with_the_picture(factor):
     small = eval_mask(torch.ones(480, 640), crop='nyu_eigen')
@@ -95,7 +131,7 @@ def test_mask_leaves_out_the_unmeasured_and_the_ends_of_the_range():
 
 
 @examples
-@given(seed=seeds, mode=st.sampled_from(['none', 'median', 'affine']))
+@given(seed=seeds, mode=st.sampled_from(ALIGNMENTS))
 def test_masked_pixels_never_matter(make_case, seed, mode):
     pred, gt = make_case(seed, 9, 11)
     mask = eval_mask(gt)
@@ -109,50 +145,20 @@ def test_masked_pixels_never_matter(make_case, seed, mode):
     assert first['d1'] <= first['d2'] <= first['d3']
 
 
-@examples
-@given(
-    seed=seeds,
-    scale=st.floats(0.01, 100),
-    shift=st.floats(-20, 20),
-)
-def test_alignments_undo_what_they_fit(make_case, seed, scale, shift):
-    pred, gt = make_case(seed, 9, 11)
-    pred, mask = pred.double(), eval_mask(gt)
-    for mode in ('median', 'scale'):
-        torch.testing.assert_close(
-            align(scale * pred, gt, mask, mode), align(pred, gt, mask, mode)
-        )
-    torch.testing.assert_close(
-        align(scale * pred + shift, gt, mask, 'affine'),
-        align(pred, gt, mask, 'affine'),
-        rtol=1e-7,
-        atol=1e-7,
-    )
+def test_min_max_deltas_by_hand():
+    # Normalised: 0, 1/2, 1 and a hole counted as 0; the floor is 0.001.
+    gt = torch.tensor([[0.0, 2.0, 4.0]])
+    pred = torch.tensor([[3.0, 4.1, 5.0]])
+    assert min_max_deltas(pred, gt).tolist() == [1.0, 1.0, 1.0]
+    pred = torch.tensor([[3.0, 3.7, 5.0]])
+    # 0.35 for 0.5 is a factor of 1.43, within 1.25 ** 2.
+    assert min_max_deltas(pred, gt).tolist() == pytest.approx([2 / 3, 1, 1])
 
 
-@pytest.mark.parametrize('value', [0.0, 0.1, 2.0, 1e30])
-def test_affine_turns_a_constant_into_the_mean(make_case, value):
-    _, gt = make_case(1)
-    mask = eval_mask(gt)
-    fitted = align(torch.full_like(gt, value), gt, mask, 'affine')
-    mean = gt[mask].double().mean()
-    torch.testing.assert_close(fitted, mean.expand_as(fitted))
-
-
-def test_affine_gives_an_inverted_map_no_more_than_a_constant(make_case):
-    _, gt = make_case(2)
-    mask = eval_mask(gt)
-    inverted = align(10 - gt, gt, mask, 'affine')
-    constant = align(torch.ones_like(gt), gt, mask, 'affine')
-    torch.testing.assert_close(inverted, constant)
-
-
-@pytest.mark.parametrize('mode', ['median', 'scale'])
-@pytest.mark.parametrize('factor', [0.0, -1.0])
-def test_a_prediction_without_positive_scale_is_left(make_case, mode, factor):
-    pred, gt = make_case(3)
-    fitted = align(factor * pred, gt, eval_mask(gt), mode)
-    torch.testing.assert_close(fitted, factor * pred.double())
+def test_min_max_deltas_of_a_constant_are_finite():
+    gt = torch.tensor([[float('nan'), -1.0, 0.0, 4.0]])
+    got = min_max_deltas(torch.full((1, 4), 2.0), gt)
+    assert got.tolist() == [0.75, 0.75, 0.75]
 
 
 def test_wrong_arguments_are_named(make_case):
@@ -162,10 +168,8 @@ def test_wrong_arguments_are_named(make_case):
         eval_mask(gt, crop='eigen')
     with pytest.raises(ValueError, match=r'\(H, W\)'):
         eval_mask(gt[None])
-    with pytest.raises(ValueError, match='alignment'):
-        align(pred, gt, mask, 'shift')
     with pytest.raises(ValueError, match='no pixel'):
-        align(pred, gt, mask & False, 'none')
+        depth_scores(pred, gt, mask & False)
     with pytest.raises(ValueError, match='share one shape'):
         depth_scores(pred[:-1], gt, mask)
     with pytest.raises(ValueError, match='not positive'):

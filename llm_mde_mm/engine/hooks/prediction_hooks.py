@@ -1,11 +1,13 @@
 """What a test leaves behind: comparison sheets and depth files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -93,7 +95,8 @@ class SavePredictionsHook(Hook):
     """Write each prediction as a uint16 PNG in millimetres.
 
     The file is named after its picture, ``<stem>.png``, at the picture's own
-    size.
+    size. Pictures of several folders keep their folders, below the one that
+    all have in common.
 
     Args:
         out_dir (str): Folder of the files.
@@ -101,10 +104,12 @@ class SavePredictionsHook(Hook):
 
     def __init__(self, out_dir: str) -> None:
         self.out_dir = Path(out_dir)
+        self._root: Path | None = None
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Make the folder."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
+        self._root = _common_folder(runner.test_dataloader.dataset)
 
     def after_test_iter(
         self,
@@ -115,8 +120,23 @@ class SavePredictionsHook(Hook):
     ) -> None:
         """Write the predictions of a batch."""
         for sample in outputs or ():
-            stem = Path(sample.metainfo['img_path']).stem
+            picture = Path(sample.metainfo['img_path'])
+            name = picture.relative_to(self._root or picture.parent)
+            file = self.out_dir / name.with_suffix('.png')
+            file.parent.mkdir(parents=True, exist_ok=True)
             write_depth_png(
-                self.out_dir / f'{stem}.png',
-                sample.pred_depth_map.data[0].float().cpu().numpy(),
+                file, sample.pred_depth_map.data[0].float().cpu().numpy()
             )
+
+
+def _common_folder(dataset: Any) -> Path | None:
+    """The deepest folder above all pictures; None where they are not told."""
+    if not isinstance(dataset, BaseDataset):
+        return None
+    # The base class's method: a data set that renders its pictures would
+    # render all of them.
+    infos = (
+        BaseDataset.get_data_info(dataset, i) for i in range(len(dataset))
+    )
+    folders = {os.path.dirname(info['img_path']) for info in infos}
+    return Path(os.path.commonpath(folders)) if all(folders) else Path()

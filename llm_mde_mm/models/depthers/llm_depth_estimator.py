@@ -11,6 +11,8 @@ from torch import Tensor
 
 from llm_mde_mm.utils.errors import ConfigError
 
+from .padding import mirror, valid_pixels
+
 
 @MODELS.register_module()
 class LLMDepthEstimator(DepthEstimator):
@@ -22,13 +24,21 @@ class LLMDepthEstimator(DepthEstimator):
     picture's loss. A neck whose config lacks ``in_channels`` gets the width
     of the language model.
 
+    ``test_cfg=dict(flip=True)`` averages each predicted depth with that of
+    the mirrored picture, whose prompt is written anew. It takes twice the
+    time, in validation as well, and marks the data samples by
+    ``flip_tta=True``.
+
     Args:
         **kwargs: Those of :class:`mmseg.models.DepthEstimator`.
 
     Raises:
         ConfigError: If the preprocessor normalises for another vision model,
-            or the test mode is not 'whole'.
+            the test mode is not 'whole' or ``test_cfg.flip`` is no bool.
     """
+
+    # Read by hooks that run the backbone themselves.
+    _valid_pixels = staticmethod(valid_pixels)
 
     def __init__(self, **kwargs) -> None:
         kwargs['test_cfg'] = ConfigDict(
@@ -46,6 +56,9 @@ class LLMDepthEstimator(DepthEstimator):
                 f"test_cfg.mode is {mode!r}: only 'whole' "
                 'pictures can be described by a prompt'
             )
+        flip = self.test_cfg.get('flip', False)
+        if not isinstance(flip, bool):
+            raise ConfigError(f'test_cfg.flip is {flip!r}: give True or False')
         self._check_normalisation()
 
     def _check_normalisation(self) -> None:
@@ -105,25 +118,6 @@ class LLMDepthEstimator(DepthEstimator):
             )
         return losses
 
-    @staticmethod
-    def _valid_pixels(
-        inputs: Tensor, metas: list[dict] | None
-    ) -> Tensor | None:
-        """``(B, H, W)`` bool, False on padding; None where there is none."""
-        height, width = inputs.shape[-2:]
-        pads = [
-            meta.get('img_padding_size', meta.get('padding_size', (0,) * 4))
-            for meta in metas or []
-        ]
-        if not any(any(pad) for pad in pads):
-            return None
-        valid = torch.zeros(
-            len(pads), height, width, dtype=torch.bool, device=inputs.device
-        )
-        for row, (left, right, top, bottom) in zip(valid, pads, strict=True):
-            row[top : height - bottom, left : width - right] = True
-        return valid
-
     def _forward(
         self, inputs: Tensor, data_samples: OptSampleList = None
     ) -> Tensor:
@@ -132,6 +126,44 @@ class LLMDepthEstimator(DepthEstimator):
         return self.decode_head.predict(
             self.extract_feat(inputs), [meta], self.test_cfg
         )
+
+    def whole_inference(
+        self, inputs: Tensor, batch_img_metas: list[dict]
+    ) -> Tensor:
+        """Depth of whole pictures, averaged with the mirrored ones' if asked.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)``, normalised.
+            batch_img_metas (list[dict]): One dict a picture.
+
+        Returns:
+            Tensor: ``(B, 1, H, W)`` in metres.
+        """
+        depth = super().whole_inference(inputs, batch_img_metas)
+        if not self.test_cfg.get('flip', False):
+            return depth
+        mirrored = super().whole_inference(
+            mirror(inputs, batch_img_metas), batch_img_metas
+        )
+        return (depth + mirror(mirrored, batch_img_metas)) / 2
+
+    def predict(
+        self, inputs: Tensor, data_samples: OptSampleList = None
+    ) -> SampleList:
+        """mmseg's, and each sample says whether it is flip-averaged.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)``, normalised.
+            data_samples (SampleList, optional): One a picture.
+
+        Returns:
+            SampleList: With ``pred_depth_map`` at the picture's own size.
+        """
+        samples = super().predict(inputs, data_samples)
+        for sample in samples:
+            flip = self.test_cfg.get('flip', False)
+            sample.set_metainfo(dict(flip_tta=flip))
+        return samples
 
     def val_step(self, data: dict) -> SampleList:
         """Predict, and score each picture with the training losses.

@@ -5,7 +5,7 @@ from mmseg.models import DepthEstimator
 from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
-from llm_mde_mm.models import LLMDepthEstimator
+from llm_mde_mm.models.depthers.padding import valid_pixels
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -226,12 +226,13 @@ def test_padding_of_the_batch_stays_out_of_the_prompt(
 @torch.no_grad()
 def test_valid_pixels():
     inputs = torch.zeros(2, 3, 6, 8)
-    valid = LLMDepthEstimator._valid_pixels
-    assert valid(inputs, None) is None
-    assert valid(inputs, [dict(), dict(padding_size=(0, 0, 0, 0))]) is None
+    assert valid_pixels(inputs, None) is None
+    assert (
+        valid_pixels(inputs, [dict(), dict(padding_size=(0, 0, 0, 0))]) is None
+    )
     # Left, right, top, bottom, as mmseg gives them.
     metas = [dict(padding_size=(1, 2, 3, 0)), dict()]
-    got = valid(inputs, metas)
+    got = valid_pixels(inputs, metas)
     want = torch.zeros(6, 8, dtype=torch.bool)
     want[3:, 1:6] = True
     assert torch.equal(got[0], want) and got[1].all()
@@ -281,6 +282,67 @@ def test_another_normalisation_is_refused(make):
         make(data_preprocessor=cfg)
     with pytest.raises(ConfigError, match='data_preprocessor.mean is None'):
         make(data_preprocessor=dict(type='SegDataPreProcessor'))
+
+
+PAD = dict(
+    data_preprocessor__size=(32, 48),
+    data_preprocessor__test_cfg=dict(size=(32, 48)),
+)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('size', [(32, 48), (20, 30)])
+def test_flip_averages_with_the_mirrored_pictures_depth(make, size):
+    """Also where pictures are padded, each picture by itself."""
+    once = make(**PAD).eval()
+    both = make(**PAD, test_cfg=dict(flip=True)).eval()
+    both.load_state_dict(once.state_dict())
+    data = make_data(size=size)
+    # Bright on the left: the two prompts differ.
+    for picture in data['inputs']:
+        picture[..., : size[1] // 2] //= 4
+    mirrored = dict(
+        inputs=[picture.flip(2) for picture in data['inputs']],
+        data_samples=[s.clone() for s in data['data_samples']],
+    )
+    plain = [s.pred_depth_map.data for s in once.test_step(data)]
+    other = [s.pred_depth_map.data for s in once.test_step(mirrored)]
+    got = both.test_step(data)
+    for sample, a, b in zip(got, plain, other, strict=True):
+        assert not torch.allclose(a, b.flip(2), atol=1e-4)
+        torch.testing.assert_close(
+            sample.pred_depth_map.data, (a + b.flip(2)) / 2
+        )
+        assert sample.metainfo['flip_tta'] is True
+
+
+@torch.no_grad()
+def test_the_mirrored_picture_gets_a_prompt_of_its_own(make, monkeypatch):
+    model = make(test_cfg=dict(flip=True)).eval()
+    data = make_data(batch=1)
+    data['inputs'][0][..., :40] = 20
+    data['inputs'][0][..., 40:] = 250
+    seen = []
+    written = model.backbone.prompt.forward
+
+    def listen(*args):
+        seen.append(model.backbone.prompt.decode(written(*args))[0])
+        return written(*args)
+
+    monkeypatch.setattr(model.backbone.prompt, 'forward', listen)
+    model.test_step(data)
+    first, second = seen
+    assert 'bright at 5 95,' in first and 'bright at 5 5,' in second
+
+
+def test_samples_say_that_nothing_was_flipped(make):
+    for sample in make().eval().test_step(make_data()):
+        assert sample.metainfo['flip_tta'] is False
+
+
+def test_flip_is_yes_or_no(make):
+    with pytest.raises(ConfigError, match='test_cfg.flip is 1'):
+        make(test_cfg=dict(flip=1))
 
 
 @pytest.mark.parametrize('mode', ['slide', 'slide_flip', 'other'])
