@@ -149,7 +149,7 @@ def test_from_list_errors(tmp_path, content, message):
 @pytest.mark.parametrize(
     'rule, error, message',
     [
-        (dict(shot=1), ConfigError, "no key 'shot'; there are shots, evenly"),
+        (dict(shot=1), ConfigError, "no key 'shot'; there are shots, rooms, "),
         (dict(then=dict(n=1)), ConfigError, "no key 'n'"),
         (dict(shots=0), ConfigError, 'shots must be .* got 0'),
         (dict(shots=True), ConfigError, 'shots must be .* got True'),

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
+
 from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import DataError
 
@@ -57,6 +59,41 @@ def write_once(path: Path, data: bytes) -> bool:
             'is overwritten: move it away, or choose another output folder'
         )
     return False
+
+
+def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Read what a preparation wrote down of each picture.
+
+    Args:
+        path: ``manifest.json``; it need not exist.
+
+    Returns:
+        The picture's path below the manifest's folder to its item; empty
+        where there is no manifest, or one of another form.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f'cannot read {path}: {error}; prepare the data again, or move '
+            'the file away'
+        ) from error
+    items = content.get('items') if isinstance(content, dict) else None
+    if not isinstance(items, list) or not all(
+        isinstance(item, dict) and isinstance(item.get('image'), str)
+        for item in items
+    ):
+        print_log(
+            f'{path} is no manifest of tools/prepare_nyu.py: it is not used',
+            logger='current',
+        )
+        return {}
+    return {item['image']: item for item in items}
 
 
 def json_bytes(content: Any) -> bytes:

@@ -1,5 +1,6 @@
 """Reading a picture and its depth map; a damaged file raises, by name."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +17,8 @@ _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _FORMATS = {'.npy': parse_npy, '.pfm': parse_pfm}
 
 
-def _read(path: str, kind: str) -> bytes:
-    """Return a file's bytes, or say that it is missing or empty."""
+def _read(path: str, kind: str, sha256: str | None) -> bytes:
+    """Return a file's bytes, or say that it is missing, empty or another."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:
@@ -26,6 +27,12 @@ def _read(path: str, kind: str) -> bytes:
         raise DataError(f'{path}: {kind} cannot be read: {error}') from error
     if not data:
         raise DataError(f'{path}: {kind} is empty (0 bytes); copy it again')
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(
+            f'{path}: {kind} is not the file that the manifest or index '
+            'lists, its SHA-256 differs: it is damaged or was changed; copy '
+            'it again, or set check_hashes=False'
+        )
     return data
 
 
@@ -42,21 +49,25 @@ def _is_cut_off(data: bytes) -> bool:
     return data.startswith(_PNG_START) and _PNG_END not in data
 
 
-def _decode(path: str, kind: str, flags: int) -> np.ndarray:
+def _decode(
+    path: str, kind: str, flags: int, sha256: str | None
+) -> np.ndarray:
     """Read and decode a file.
 
     Args:
         path: The file.
         kind: What to call it in a message.
         flags: OpenCV's imread flags.
+        sha256: What the file's digest must be, if that is known.
 
     Returns:
         Pixels, (H, W) or (H, W, C).
 
     Raises:
-        DataError: The file is missing, empty, truncated or no picture.
+        DataError: The file is missing, empty, another than ``sha256`` says,
+            truncated or no picture.
     """
-    data = _read(path, kind)
+    data = _read(path, kind, sha256)
     if _is_cut_off(data):
         raise DataError(
             f'{path}: {kind} is truncated ({len(data)} bytes without an end '
@@ -81,15 +92,24 @@ class LoadPicture(BaseTransform):
     """Read the picture at ``img_path``.
 
     Sets ``img``, uint8 BGR (H, W, 3), and ``img_shape`` and ``ori_shape``,
-    both (H, W).
+    both (H, W). An item's ``image_sha256``, if it has one, must be the
+    file's.
 
     Raises:
-        DataError: The file is missing, empty, truncated or no picture.
+        DataError: The file is missing, empty, truncated, no picture or
+            another than its digest says.
     """
+
+    deterministic = True
 
     def transform(self, results: dict) -> dict:
         """Add the picture to ``results``."""
-        image = _decode(results['img_path'], 'picture', cv2.IMREAD_COLOR)
+        image = _decode(
+            results['img_path'],
+            'picture',
+            cv2.IMREAD_COLOR,
+            results.get('image_sha256'),
+        )
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         results['ori_shape'] = image.shape[:2]
@@ -113,7 +133,8 @@ class LoadDepth(BaseTransform):
     the file counts as not measured.
 
     An item may bring its own ``metres_per_unit`` and ``invalid_values``, as
-    those of ``DepthFolderDataset`` do; they replace the arguments.
+    those of ``DepthFolderDataset`` do; they replace the arguments. Its
+    ``depth_sha256``, if it has one, must be the file's.
 
     Args:
         depth_scale: Stored units a metre; 1000 for millimetres.
@@ -121,10 +142,12 @@ class LoadDepth(BaseTransform):
 
     Raises:
         ConfigError: ``depth_scale`` is not above 0, or no picture is loaded.
-        DataError: The file is missing, empty, truncated or undecodable, is
-            a picture that is not 16-bit with one channel, or has not the
-            picture's size.
+        DataError: The file is missing, empty, truncated or undecodable,
+            another than its digest says, a picture that is not 16-bit with
+            one channel, or has not the picture's size.
     """
+
+    deterministic = True
 
     def __init__(
         self,
@@ -143,7 +166,7 @@ class LoadDepth(BaseTransform):
         if 'ori_shape' not in results:
             raise ConfigError('put LoadPicture before LoadDepth')
         path = results['depth_map_path']
-        stored = _read_depth(path)
+        stored = _read_depth(path, results.get('depth_sha256'))
         size = tuple(results['ori_shape'][:2])
         if stored.shape != size:
             raise DataError(
@@ -187,18 +210,18 @@ class LoadDepth(BaseTransform):
         )
 
 
-def _read_depth(path: str) -> np.ndarray:
+def _read_depth(path: str, sha256: str | None) -> np.ndarray:
     """Return a depth file's stored values (H, W), in the file's own unit."""
     parse = _FORMATS.get(Path(path).suffix.lower())
     if parse is not None:
-        data = _read(path, 'depth map')
+        data = _read(path, 'depth map', sha256)
         try:
             return parse(data)
         except ValueError as error:
             raise DataError(
                 f'{path}: depth map cannot be decoded: {error}'
             ) from error
-    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED)
+    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED, sha256)
     if depth.dtype == np.uint8:
         raise DataError(
             f'{path}: depth map is 8-bit; 16-bit millimetres expected, '
