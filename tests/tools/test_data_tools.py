@@ -30,11 +30,11 @@ def root(tmp_path, monkeypatch):
     depth = np.full((24, 32), 1000, np.uint16)
     depth[:, 16:] = 3000
     depth[:, :8] = 0
-    for split in ('train', 'test'):
+    for offset, split in enumerate(('train', 'test')):
         for kind in ('images', 'annotations'):
             (tmp_path / kind / split).mkdir(parents=True)
         for i, name in enumerate(NAMES):
-            image = np.full((24, 32, 3), 20 * i, np.uint8)
+            image = np.full((24, 32, 3), 20 * i + 9 * offset, np.uint8)
             image[:, :16] = 255
             cv2.imwrite(str(tmp_path / f'images/{split}/{name}.jpg'), image)
             path = tmp_path / f'annotations/{split}/{name}.png'

@@ -7,13 +7,14 @@ from .nyu_mat import (
     LABELED_URL,
     check_labeled,
     prepare_labeled,
-    read_split,
 )
+from .nyu_split import SPLIT_FILE, read_split
 
 __all__ = [
     'LABELED_MD5',
     'LABELED_SIZE',
     'LABELED_URL',
+    'SPLIT_FILE',
     'check_labeled',
     'download_file',
     'file_digests',

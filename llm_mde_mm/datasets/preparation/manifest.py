@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from llm_mde_mm.utils.depth_io import write_bytes
-from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.errors import DataError, WriteError
 
 _BLOCK = 1 << 20
 
@@ -35,6 +35,21 @@ def file_digests(path: Path, *algorithms: str) -> dict[str, str]:
             for one in hashes.values():
                 one.update(block)
     return {a: one.hexdigest() for a, one in hashes.items()}
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        WriteError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f'folder {path} cannot be made: {error.strerror or error}; choose '
+            'another one'
+        ) from error
 
 
 def write_once(path: Path, data: bytes) -> bool:

@@ -71,7 +71,7 @@ def with_cache(steps: Sequence[Callable], limit_mb: float) -> list[Callable]:
     first = 0
     while first < len(steps) and getattr(steps[first], 'deterministic', False):
         first += 1
-    if not first:
+    if steps and not first:
         raise ConfigError(
             'cache_mb: the first step of the pipeline is not known to be '
             'without random draws, so nothing can be kept; put the steps with '

@@ -165,7 +165,7 @@ def test_wrong_arguments(labeled, tmp_path):
         check_labeled(tmp_path / 'absent.mat')
     text = tmp_path / 'text.mat'
     text.write_text('no')
-    with pytest.raises(DataError, match='not an HDF5 file'):
+    with pytest.raises(DataError, match='no HDF5 file'):
         prepare_labeled(text, tmp_path / 'nyu', SPLIT, {})
 
 
