@@ -97,7 +97,8 @@ def prepare_labeled(
     Args:
         mat: The labelled file.
         out: Folder of ``images``, ``annotations`` and ``manifest.json``.
-        split: See :func:`.nyu_split.read_split`; it must name each picture of the file.
+        split: See :func:`.nyu_split.read_split`; it must name each picture of
+            the file.
         source: See :func:`check_labeled`; goes into the manifest.
         depth: ``'filled'``, holes closed by colorisation, or ``'raw'``, as
             the sensor gave it.
