@@ -122,7 +122,9 @@ def write_tree(root: Path) -> list[str]:
 def outcome(root: Path, place: int, hashes: bool, path: Path) -> str:
     """Load a sample: 'error', 'unharmed', 'changed', or what is wrong."""
     pipeline = [LoadPicture(), LoadDepth()]
-    dataset = NYUDepthDataset(root, check_hashes=hashes, pipeline=pipeline)
+    dataset = NYUDepthDataset(
+        root, check_hashes=hashes, pipeline=pipeline, serialize_data=False
+    )
     try:
         item = dataset[place]
     except DataError as error:

@@ -17,8 +17,8 @@ _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _FORMATS = {'.npy': parse_npy, '.pfm': parse_pfm}
 
 
-def _read(path: str, kind: str, sha256: str | None) -> bytes:
-    """Return a file's bytes, or say that it is missing, empty or another."""
+def _read(path: str, kind: str) -> bytes:
+    """Return a file's bytes, or say that it is missing or empty."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:
@@ -27,13 +27,17 @@ def _read(path: str, kind: str, sha256: str | None) -> bytes:
         raise DataError(f'{path}: {kind} cannot be read: {error}') from error
     if not data:
         raise DataError(f'{path}: {kind} is empty (0 bytes); copy it again')
+    return data
+
+
+def _check_hash(path: str, kind: str, data: bytes, sha256: str | None) -> None:
+    """Raise if bytes that decode are not those that a manifest lists."""
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise DataError(
             f'{path}: {kind} is not the file that the manifest or index '
             'lists, its SHA-256 differs: it is damaged or was changed; copy '
             'it again, or set check_hashes=False'
         )
-    return data
 
 
 def _is_cut_off(data: bytes) -> bool:
@@ -67,7 +71,7 @@ def _decode(
         DataError: The file is missing, empty, another than ``sha256`` says,
             truncated or no picture.
     """
-    data = _read(path, kind, sha256)
+    data = _read(path, kind)
     if _is_cut_off(data):
         raise DataError(
             f'{path}: {kind} is truncated ({len(data)} bytes without an end '
@@ -84,6 +88,7 @@ def _decode(
             f'{path}: {kind} cannot be decoded ({len(data)} bytes): it is '
             'damaged or no picture'
         )
+    _check_hash(path, kind, data, sha256)
     return pixels
 
 
@@ -214,13 +219,15 @@ def _read_depth(path: str, sha256: str | None) -> np.ndarray:
     """Return a depth file's stored values (H, W), in the file's own unit."""
     parse = _FORMATS.get(Path(path).suffix.lower())
     if parse is not None:
-        data = _read(path, 'depth map', sha256)
+        data = _read(path, 'depth map')
         try:
-            return parse(data)
+            values = parse(data)
         except ValueError as error:
             raise DataError(
                 f'{path}: depth map cannot be decoded: {error}'
             ) from error
+        _check_hash(path, 'depth map', data, sha256)
+        return values
     depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED, sha256)
     if depth.dtype == np.uint8:
         raise DataError(
