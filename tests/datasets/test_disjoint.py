@@ -67,7 +67,8 @@ def test_one_name_in_other_encoding(prepared, tmp_path_factory):
 def test_wrapped_data_sets(prepared):
     test = nyu(prepared, 'test')
     both = ConcatDataset([nyu(prepared), nyu(prepared, 'test', indices=1)])
-    assert len(shared_pictures(RepeatDataset(both, 2), test)) == 1
+    assert len(shared_pictures(both, test)) == 1
+    assert len(shared_pictures(RepeatDataset(test, 2), both)) == 1
     assert shared_pictures(object(), test) == []
 
 
