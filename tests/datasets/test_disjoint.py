@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
+from torch.utils.data import DataLoader
 
 from llm_mde_mm.apis import launch
 from llm_mde_mm.datasets import (
@@ -93,6 +94,18 @@ def test_at_the_start_of_training(cfg, prepared, capsys):
     with pytest.raises(DataError, match='2 pictures of the train set .* test'):
         launch.check_data(cfg, ('train', 'val'))
     launch.check_data(cfg, ('test',))
+
+
+def test_an_error_in_a_worker_is_told_as_in_the_process(prepared):
+    path = prepared / f'images/train/{NAMES[1]}.jpg'
+    path.write_bytes(b'')
+    dataset = nyu(prepared, pipeline=[dict(type='LoadPicture')])
+    loader = DataLoader(dataset, batch_size=None, num_workers=1)
+    with pytest.raises(SystemExit) as info:
+        launch.run_tool(lambda: list(loader))
+    assert info.value.code == (
+        f'DataError: {path}: picture is empty (0 bytes); copy it again'
+    )
 
 
 def test_without_a_test_set(cfg, prepared, monkeypatch):
