@@ -211,9 +211,8 @@ def test_split_digest():
 
 
 # First picture, counted from 1 as in the labelled file, of each run of one
-# scene type. The runs of the training pictures are those of the list of the
-# 795 that Marigold publishes (one line a picture, with its room), those of
-# the test pictures of the list of the 654 of BTS and AdaBins.
+# scene type: for training pictures by the rooms in Marigold's list of them,
+# for test pictures by the folders in AdaBins' list.
 RUNS = """
 1 kitchen 3 office 44 bathroom 50 living_room 56 bedroom 84 bookstore 120 cafe
 125 kitchen 146 living_room 170 bathroom 171 bedroom 194 kitchen

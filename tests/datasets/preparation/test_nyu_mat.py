@@ -17,8 +17,8 @@ from llm_mde_mm.datasets.preparation import (
 from llm_mde_mm.utils.errors import ConfigError, DataError, WriteError
 from tests.datasets.preparation.conftest import ROOMS, SCENES, SPLIT
 
-# The pictures of BTS's and AdaBins' list of Eigen et al.'s 654, counted from 0
-# as in the names of its files.
+# The 654 of AdaBins' list of test pictures, counted from 0 as in the names of
+# its files.
 EIGEN = """
 0-1 8 13-17 20 27-42 45-46 55-56 58-62 75-78 83-90 116-118 124-128 130-133 136
 152-154 166-168 170-175 179-192 193-201 206-211 219-221 249 263 270-271 272 278
