@@ -4,6 +4,7 @@
 import argparse
 import json
 import sys
+from itertools import combinations
 from pathlib import Path
 
 # The package comes first: it says what to do where OpenCV does not load.
@@ -123,10 +124,9 @@ def main() -> None:
             continue
         report(split, checked[split])
         problems += [s.problem for s in checked[split] if s.problem]
-    for split in checked:
-        if split != 'train' and 'train' in checked:
-            shared = shared_files(checked['train'], checked[split])
-            problems += [f'{path}: in train and in {split}' for path in shared]
+    for one, other in combinations(checked, 2):
+        shared = shared_files(checked[one], checked[other])
+        problems += [f'{path}: in {one} and in {other}' for path in shared]
     for problem in problems:
         print(f'bad: {problem}')
     if args.manifest:

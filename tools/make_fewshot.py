@@ -38,6 +38,13 @@ def parse_args() -> argparse.Namespace:
         help='one picture from each of N scene types, evenly spaced',
     )
     rule.add_argument(
+        '--rooms',
+        type=int,
+        metavar='N',
+        help='one picture from each of N rooms, where a manifest or index '
+        'names rooms',
+    )
+    rule.add_argument(
         '--evenly-spaced',
         type=int,
         metavar='N',
@@ -53,6 +60,8 @@ def rule_of(args: argparse.Namespace) -> dict:
         return dict(shots=args.shots, seed=args.seed)
     if args.one_each_of is not None:
         return dict(shots=1, seed=args.seed, evenly_spaced=args.one_each_of)
+    if args.rooms is not None:
+        return dict(rooms=args.rooms, seed=args.seed)
     return dict(evenly_spaced=args.evenly_spaced)
 
 

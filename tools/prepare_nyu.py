@@ -10,6 +10,7 @@ from llm_mde_mm.datasets.preparation import (
     LABELED_MD5,
     LABELED_SIZE,
     LABELED_URL,
+    SPLIT_FILE,
     check_labeled,
     download_file,
     index_tree,
@@ -17,11 +18,7 @@ from llm_mde_mm.datasets.preparation import (
     read_split,
     write_index,
 )
-from llm_mde_mm.datasets.preparation.nyu_mat import (
-    DEPTHS,
-    PICTURES,
-    SPLIT_FILE,
-)
+from llm_mde_mm.datasets.preparation.nyu_mat import DEPTHS, PICTURES
 from llm_mde_mm.utils.errors import ConfigError
 
 

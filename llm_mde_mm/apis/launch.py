@@ -15,8 +15,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, RUNNERS
 
+from llm_mde_mm.datasets.disjoint import check_disjoint
 from llm_mde_mm.models import LLMDepthEstimator
-from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
+from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -89,17 +90,38 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
 def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Open each data set once, before a model is built or weights fetched.
 
+    Where training is one of the splits, none may share a picture with the
+    test set, which need not be there to train.
+
     Args:
         cfg (Config): The whole config.
         splits (tuple[str, ...]): Of 'train', 'val' and 'test'.
 
     Raises:
-        DataError: If one is missing or damaged; see the data sets.
+        DataError: If one is missing or damaged, see the data sets; or what
+            is trained on is tested on.
     """
-    for split in splits:
+    opened = {}
+    for split in dict.fromkeys((*splits, 'test')):
         loader = cfg.get(f'{split}_dataloader')
-        if loader:
-            DATASETS.build({**loader.dataset, 'pipeline': []})
+        if not loader or (split not in splits and 'train' not in splits):
+            continue
+        settings = dict(loader.dataset)
+        if 'pipeline' in settings:  # not where it wraps another data set
+            settings['pipeline'] = []
+        try:
+            opened[split] = DATASETS.build(settings)
+        except DataError as error:
+            if split in splits:
+                raise
+            print_log(
+                'not checked that the test set shares no picture with '
+                f'training: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
+    if 'train' in opened:
+        check_disjoint(opened)
 
 
 def use_amp(cfg: Config) -> None:
@@ -170,7 +192,10 @@ def run_tool(main: Callable[[], None]) -> None:
     try:
         main()
     except LLMMDEError as error:
-        sys.exit(f'{type(error).__name__}: {error}')
+        name = type(error).__name__
+        # torch puts a worker's traceback before the message.
+        text = str(error).rpartition(f'.{name}: ')[2]
+        sys.exit(f'{name}: {text.strip()}')
     if torch_dist.is_available() and torch_dist.is_initialized():
         # A process that leaves while gloo's threads still serve another one
         # is aborted.

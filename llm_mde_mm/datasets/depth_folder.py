@@ -13,7 +13,6 @@ from llm_mde_mm.datasets.pairing import (
     read_index,
     scene_namer,
 )
-from llm_mde_mm.datasets.splits import check_rule
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 
@@ -41,9 +40,9 @@ class DepthFolderDataset(ChosenDataset):
     names in a list file are these. An item holds ``img_path``,
     ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit`` and
     ``invalid_values`` (both for ``LoadDepth``), ``seg_fields``,
-    ``sample_idx`` and, where the index has them, ``room`` and ``focal``. No
-    picture is opened before an item is asked for, and none is replaced by
-    another.
+    ``sample_idx`` and, where the index has them, ``room``, ``focal``,
+    ``image_sha256`` and ``depth_sha256``. No picture is opened before an
+    item is asked for.
 
     Args:
         data_root: Where the patterns start; with ``index``, replaces its
@@ -67,8 +66,10 @@ class DepthFolderDataset(ChosenDataset):
         split: With ``index``, the items with this ``split``; None takes all.
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
-        **kwargs: ``pipeline``, ``test_mode``, ``lazy_init``, ``indices``,
-            ``serialize_data``, ``metainfo`` of mmengine's ``BaseDataset``.
+        **kwargs: ``check_hashes``, ``max_damaged`` and ``cache_mb`` of
+            :class:`ChosenDataset`; ``pipeline``, ``test_mode``,
+            ``lazy_init``, ``indices``, ``serialize_data``, ``metainfo`` of
+            mmengine's ``BaseDataset``.
 
     Raises:
         ConfigError: An argument is malformed, missing or does not go with
@@ -136,8 +137,6 @@ class DepthFolderDataset(ChosenDataset):
             raise ConfigError(
                 f"group_by must be 'scene' or 'room', got {group_by!r}"
             )
-        if subset is not None:
-            check_rule(subset)
         self.image_glob = image_glob or ''
         self.depth_glob = depth_glob or ''
         self.depth_scale = depth_scale
@@ -148,8 +147,8 @@ class DepthFolderDataset(ChosenDataset):
         self.pair_by = pair_by
         self.index = None if index is None else os.path.expanduser(index)
         self.split = split
-        self.subset = subset
         super().__init__(
+            subset=subset,
             data_root=os.path.expanduser(data_root or ''),
             data_prefix=dict(img_path=''),
             **kwargs,
@@ -166,7 +165,13 @@ class DepthFolderDataset(ChosenDataset):
         """
         pairs = {pair.name: pair for pair in self._pairs()}
         source = self._source()
-        chosen = self.choose(pairs, source, source, self._type_of(pairs))
+        chosen = self.choose(
+            pairs,
+            source,
+            source,
+            self._key_of(pairs, self.group_by),
+            self._key_of(pairs, 'room'),
+        )
         return [self._item(pairs[name]) for name in chosen]
 
     def _pairs(self) -> list[Pair]:
@@ -184,23 +189,22 @@ class DepthFolderDataset(ChosenDataset):
                 check_depth_scale(pair.depth_scale, self.index)
         return pairs
 
-    def _type_of(self, pairs: Mapping[str, Pair]) -> Any:
-        """Return the function from a name to what ``shots`` counts."""
+    def _key_of(self, pairs: Mapping[str, Pair], key: str) -> Any:
+        """Return the function from a name to its scene type or room."""
 
-        def type_of(name: str) -> str:
+        def key_of(name: str) -> str:
             pair = pairs[name]
-            if self.group_by == 'room':
+            if key == 'room':
                 found, hint = pair.room, "items of the index have no 'room'"
             else:
                 found, hint = self._scene(pair), 'give scene_from=...'
             if found is None:
                 raise DataError(
-                    f'{name!r} has no {self.group_by}, which this subset '
-                    f'needs: {hint}'
+                    f'{name!r} has no {key}, which this subset needs: {hint}'
                 )
             return found
 
-        return type_of
+        return key_of
 
     def _scene(self, pair: Pair) -> str | None:
         """Return a pair's scene type, if anything tells it."""
@@ -218,7 +222,7 @@ class DepthFolderDataset(ChosenDataset):
             invalid_values=self.invalid_values,
             seg_fields=[],
         )
-        for key in ('room', 'focal'):
+        for key in ('room', 'focal', 'image_sha256', 'depth_sha256'):
             value = getattr(pair, key)
             if value is not None:
                 item[key] = value

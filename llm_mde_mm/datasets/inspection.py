@@ -78,12 +78,14 @@ def inspect_all(
 def shared_files(
     samples: Iterable[Sample], others: Iterable[Sample]
 ) -> list[str]:
-    """Return the pictures that two sets share, by their real paths."""
+    """Return the pictures of a set that another has, by path or content."""
 
-    def paths(items: Iterable[Sample]) -> set[str]:
-        return {os.path.realpath(item.image) for item in items}
+    def keys(item: Sample) -> set[str]:
+        path = os.path.realpath(item.image)
+        return {path, item.image_sha256 or path}
 
-    return sorted(paths(samples) & paths(others))
+    known = {key for item in others for key in keys(item)}
+    return sorted(item.image for item in samples if keys(item) & known)
 
 
 def _inspect(item: dict, steps: Sequence[Any]) -> Sample:

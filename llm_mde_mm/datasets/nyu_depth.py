@@ -8,13 +8,12 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.chosen import ChosenDataset
-from llm_mde_mm.datasets.splits import (
-    check_rule,
-    first_names,
-    scene_of,
-)
+from llm_mde_mm.datasets.preparation.manifest import read_manifest
+from llm_mde_mm.datasets.splits import first_names, scene_of
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
+# What a manifest adds to an item.
+_KNOWN = {'name', 'room', 'image_sha256', 'depth_sha256'}
 _LAYOUT = (
     'expected layout: images/SPLIT/<scene>_<number>.jpg and '
     'annotations/SPLIT/<scene>_<number>.png'
@@ -29,12 +28,13 @@ class NYUDepthDataset(ChosenDataset):
 
         data_root
         ├── images/SPLIT/<scene>_<number>.jpg
-        └── annotations/SPLIT/<scene>_<number>.png   uint16 mm, 0 = none
+        ├── annotations/SPLIT/<scene>_<number>.png   uint16 mm, 0 = none
+        └── manifest.json   rooms and hashes, of prepare_nyu.py; optional
 
-    An item holds ``img_path``, ``depth_map_path``, ``scene``, ``seg_fields``
-    and ``sample_idx``. Folders are listed once each and no file is opened
-    before an item is asked for. A picture that cannot be loaded raises: it
-    is never replaced by another, whatever ``max_refetch`` says.
+    An item holds ``img_path``, ``depth_map_path``, ``scene``, ``seg_fields``,
+    ``sample_idx`` and, of a manifest, ``name``, ``room``, ``image_sha256``
+    and ``depth_sha256``. Folders are listed once each and no picture is
+    opened before an item is asked for.
 
     Args:
         data_root: The folder above.
@@ -43,9 +43,10 @@ class NYUDepthDataset(ChosenDataset):
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
         img_suffix: How the pictures' file names end.
         depth_suffix: How the depth maps' file names end.
-        **kwargs: ``pipeline``, ``test_mode``, ``lazy_init``, ``indices``,
-            ``serialize_data``, ``metainfo`` of mmengine's ``BaseDataset``;
-            ``indices`` apply to the subset.
+        **kwargs: ``check_hashes``, ``max_damaged`` and ``cache_mb`` of
+            :class:`ChosenDataset`; ``pipeline``, ``test_mode``,
+            ``lazy_init``, ``indices``, ``serialize_data``, ``metainfo`` of
+            mmengine's ``BaseDataset``; ``indices`` apply to the subset.
 
     Raises:
         ConfigError: ``subset`` is malformed, or ``ann_file`` or
@@ -89,6 +90,9 @@ class NYUDepthDataset(ChosenDataset):
         ),
     )
 
+    # A manifest is of the one labelled file, in which numbers are unique.
+    names_identify = True
+
     def __init__(
         self,
         data_root: str | os.PathLike,
@@ -105,13 +109,11 @@ class NYUDepthDataset(ChosenDataset):
                     'folder by split=..., and pictures by subset=dict('
                     'list_file=...)'
                 )
-        if subset is not None:
-            check_rule(subset)
         self.split = split
-        self.subset = subset
         self.img_suffix = img_suffix
         self.depth_suffix = depth_suffix
         super().__init__(
+            subset=subset,
             data_root=os.path.expanduser(data_root or ''),
             data_prefix=dict(
                 img_path=f'images/{split}',
@@ -130,10 +132,29 @@ class NYUDepthDataset(ChosenDataset):
             DataError: See the class.
         """
         names = self._complete_names()
+        manifest = Path(self.data_root) / 'manifest.json'
+        listed = read_manifest(manifest)
+
+        def known(name: str) -> dict[str, Any]:
+            return listed.get(
+                f'images/{self.split}/{name}{self.img_suffix}', {}
+            )
+
+        def room_of(name: str) -> str:
+            room = known(name).get('room')
+            if not room:
+                raise DataError(
+                    f'subset: nothing tells the room of {name!r}: '
+                    f'{manifest} of tools/prepare_nyu.py does; make it, or '
+                    'index the pictures for DepthFolderDataset'
+                )
+            return room
+
         chosen = self.choose(
             names,
             f'{self.split!r}',
             f'split {self.split!r} in {self.data_root!r}',
+            room_of=room_of,
         )
         images = self.data_prefix['img_path']
         depths = self.data_prefix['depth_map_path']
@@ -143,6 +164,7 @@ class NYUDepthDataset(ChosenDataset):
                 depth_map_path=os.path.join(depths, name + self.depth_suffix),
                 scene=scene_of(name),
                 seg_fields=[],
+                **{key: known(name)[key] for key in _KNOWN & set(known(name))},
             )
             for name in chosen
         ]

@@ -28,6 +28,8 @@ class Pair(NamedTuple):
         scene: Scene type, if the index tells.
         room: Room, if the index tells.
         focal: Focal length in pixels, if the index tells.
+        image_sha256: Digest of the picture's file, if the index tells.
+        depth_sha256: Digest of the depth map's file, if the index tells.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Pair(NamedTuple):
     scene: str | None = None
     room: str | None = None
     focal: float | None = None
+    image_sha256: str | None = None
+    depth_sha256: str | None = None
 
 
 def scene_namer(scene_from: str | int | None) -> Callable[[str], str | None]:
@@ -273,4 +277,6 @@ def _indexed(item: dict[str, Any], base: str, scale: Any) -> Pair:
         item.get('scene'),
         item.get('room'),
         item.get('focal'),
+        item.get('image_sha256'),
+        item.get('depth_sha256'),
     )

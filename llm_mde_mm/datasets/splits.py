@@ -7,11 +7,20 @@ depends on neither the order of the names nor anything outside the arguments
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from llm_mde_mm.datasets.draws import (
+    by_scene,
+    evenly_spaced,
+    k_shot,
+    of_scenes,
+    one_of_each_room,
+    scene_of,
+    whole_number,
+)
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 _KINDS: dict[str, tuple[type, ...]] = dict(
@@ -21,7 +30,8 @@ _KINDS: dict[str, tuple[type, ...]] = dict(
     complement=(bool,),
     then=(Mapping,),
 )
-RULE_KEYS = ('shots', 'evenly_spaced', *_KINDS)
+_COUNTS = ('shots', 'rooms', 'evenly_spaced')
+RULE_KEYS = (*_COUNTS, *_KINDS)
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 _SHOWN = 5
 
@@ -37,135 +47,6 @@ def split_digest(names: Iterable[str]) -> str:
     """Return 12 hex digits that name a set of pictures, in any order."""
     text = '\n'.join(sorted(names))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def scene_of(name: str) -> str:
-    """Return a name's scene type: ``living_room`` of ``living_room_0012``.
-
-    Args:
-        name: ``<scene>_<number>``; the scene may hold underscores, and only
-            digits follow the last one.
-
-    Raises:
-        DataError: The name has another form.
-    """
-    scene, _, number = name.rpartition('_')
-    if not scene or not (number.isascii() and number.isdigit()):
-        raise DataError(
-            f'{name!r} does not name a scene type: pictures are called '
-            '<scene>_<number>, such as living_room_0012'
-        )
-    return scene
-
-
-def _count(value: Any, key: str) -> int:
-    """Return a whole number of at least 1, or say which key it is not."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(
-            f'subset: {key} must be a whole number of at least 1, got '
-            f'{value!r}'
-        )
-    return value
-
-
-def by_scene(
-    names: Iterable[str], type_of: Callable[[str], str] = scene_of
-) -> dict[str, list[str]]:
-    """Group names by scene type; types and names are both sorted."""
-    groups = defaultdict(list)
-    for name in sorted(names):
-        groups[type_of(name)].append(name)
-    return dict(sorted(groups.items()))
-
-
-def evenly_spaced(names: Iterable[str], n: int) -> list[str]:
-    """Choose n pictures spread over the sorted names.
-
-    The i-th choice is the name at place ``floor(i * len(names) / n)``.
-
-    Args:
-        names: Names to choose from.
-        n: How many, 1 to ``len(names)``.
-
-    Raises:
-        ConfigError: ``n`` is not a whole number of at least 1.
-        DataError: There are fewer than ``n`` names.
-    """
-    names = sorted(names)
-    if _count(n, 'evenly_spaced') > len(names):
-        raise DataError(
-            f'subset: evenly_spaced={n} asks for more than the {len(names)} '
-            'pictures there are'
-        )
-    return [names[i * len(names) // n] for i in range(n)]
-
-
-def k_shot(
-    names: Iterable[str],
-    k: int,
-    seed: int = 0,
-    type_of: Callable[[str], str] = scene_of,
-) -> list[str]:
-    """Draw k pictures of each scene type, all of a type that has fewer.
-
-    Within a type the pictures with the k smallest SHA-256 values of seed and
-    name are drawn. A draw thus depends on nothing but its own type, k shots
-    contain the k - 1 shots of the same seed, and no random generator's
-    version matters.
-
-    Args:
-        names: Names to choose from.
-        k: Pictures of each scene type.
-        seed: Another seed, another draw.
-        type_of: Gives a name's scene type.
-
-    Raises:
-        ConfigError: ``k`` is not a whole number of at least 1.
-        DataError: ``k`` is above the size of the largest type.
-    """
-    _count(k, 'shots')
-
-    def rank(name: str) -> bytes:
-        return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
-
-    groups = by_scene(names, type_of)
-    largest = max(groups, key=lambda scene: len(groups[scene]), default='')
-    if groups and k > len(groups[largest]):
-        raise DataError(
-            f'subset: shots={k}, but the largest scene type, {largest}, has '
-            f'{len(groups[largest])} pictures'
-        )
-    return sorted(
-        name
-        for group in groups.values()
-        for name in sorted(group, key=rank)[:k]
-    )
-
-
-def of_scenes(
-    names: Iterable[str],
-    scenes: str | Iterable[str],
-    type_of: Callable[[str], str] = scene_of,
-) -> list[str]:
-    """Choose all pictures of the named scene types.
-
-    Args:
-        names: Names to choose from.
-        scenes: One scene type or several.
-        type_of: Gives a name's scene type.
-
-    Raises:
-        DataError: A type has no picture; the message lists those that do.
-    """
-    groups = by_scene(names, type_of)
-    wanted = {scenes} if isinstance(scenes, str) else set(scenes)
-    unknown = sorted(wanted - set(groups))
-    if unknown:
-        raise DataError(
-            f'subset: no picture of scene type {", ".join(unknown)}; there '
-            f'are {", ".join(groups) or "none"}'
-        )
-    return sorted(name for scene in wanted for name in groups[scene])
 
 
 def from_list(
@@ -230,8 +111,8 @@ def check_rule(rule: Mapping[str, Any]) -> None:
     for key, value in rule.items():
         if value is None:
             continue
-        if key in ('shots', 'evenly_spaced'):
-            _count(value, key)
+        if key in _COUNTS:
+            whole_number(value, key)
         elif key in _KINDS and not isinstance(value, _KINDS[key]):
             raise ConfigError(f'subset: {key} cannot be {value!r}')
     if rule.get('then') is not None:
@@ -242,14 +123,16 @@ def choose(
     names: Iterable[str],
     rule: Mapping[str, Any] | None,
     type_of: Callable[[str], str] = scene_of,
+    room_of: Callable[[str], str] | None = None,
 ) -> list[str]:
     """Choose the names that a rule describes.
 
     Keys that are absent or None do nothing. The others apply in this order,
     each to the outcome of the one before: ``list_file`` (path), ``scenes``
-    (types), ``shots`` (k of each type, with ``seed``, default 0),
-    ``evenly_spaced`` (n). ``complement=True`` then takes all ``names`` that
-    were *not* chosen, and ``then`` is a whole second rule for the outcome:
+    (types), ``shots`` (k of each type), ``rooms`` (one picture of each of n
+    rooms), ``evenly_spaced`` (n); the two draws are by ``seed``, default 0.
+    ``complement=True`` then takes all ``names`` that were *not* chosen, and
+    ``then`` is a whole second rule for the outcome:
     ``dict(shots=1, complement=True, then=dict(evenly_spaced=100))`` is a
     validation set beside a 1-shot training set.
 
@@ -257,6 +140,7 @@ def choose(
         names: Names to choose from.
         rule: The rule; None chooses all.
         type_of: Gives a name's scene type.
+        room_of: Gives a name's room; None if nothing tells.
 
     Returns:
         Sorted names; empty where a complement leaves none.
@@ -269,17 +153,49 @@ def choose(
     if rule is None:
         return everything
     check_rule(rule)
-    chosen = everything
-    if rule.get('list_file') is not None:
-        chosen = from_list(rule['list_file'], chosen)
-    if rule.get('scenes') is not None:
-        chosen = of_scenes(chosen, rule['scenes'], type_of)
+    chosen = _listed(everything, rule, type_of)
+    seed = rule.get('seed') or 0
     if rule.get('shots') is not None:
-        seed = rule.get('seed')
-        seed = 0 if seed is None else seed
         chosen = k_shot(chosen, rule['shots'], seed, type_of)
+    if rule.get('rooms') is not None:
+        if room_of is None:
+            raise DataError('subset: rooms=... needs data that name rooms')
+        chosen = one_of_each_room(chosen, rule['rooms'], seed, room_of)
     if rule.get('evenly_spaced') is not None:
         chosen = evenly_spaced(chosen, rule['evenly_spaced'])
     if rule.get('complement'):
         chosen = sorted(set(everything) - set(chosen))
-    return choose(chosen, rule.get('then'), type_of)
+    return choose(chosen, rule.get('then'), type_of, room_of)
+
+
+def short_types(
+    names: Iterable[str],
+    rule: Mapping[str, Any] | None,
+    type_of: Callable[[str], str] = scene_of,
+) -> dict[str, int]:
+    """Return the scene types that have fewer pictures than ``shots``.
+
+    Args:
+        names: Names that :func:`choose` would choose from.
+        rule: Its rule.
+        type_of: Gives a name's scene type.
+
+    Returns:
+        Scene type to the number of its pictures, all of which are drawn.
+    """
+    k = None if rule is None else rule.get('shots')
+    if rule is None or k is None:
+        return {}
+    groups = by_scene(_listed(sorted(names), rule, type_of), type_of)
+    return {t: len(group) for t, group in groups.items() if len(group) < k}
+
+
+def _listed(
+    names: list[str], rule: Mapping[str, Any], type_of: Callable[[str], str]
+) -> list[str]:
+    """Apply ``list_file`` and ``scenes``, which come before any draw."""
+    if rule.get('list_file') is not None:
+        names = from_list(rule['list_file'], names)
+    if rule.get('scenes') is not None:
+        names = of_scenes(names, rule['scenes'], type_of)
+    return names

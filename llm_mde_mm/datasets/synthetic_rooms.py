@@ -8,6 +8,7 @@ from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.rooms import SCENE_TYPES, render_room
 from llm_mde_mm.datasets.seeded import SeededDataset
+from llm_mde_mm.datasets.splits import split_digest
 from llm_mde_mm.utils.errors import ConfigError
 
 # Least height and width of a picture in pixels.
@@ -102,6 +103,19 @@ class SyntheticRooms(SeededDataset):
                 )
             )
         return items
+
+    def identities(self) -> dict[str, str]:
+        """Return what tells each picture from others, and its name."""
+        found = {}
+        for i in range(len(self)):
+            name = super().get_data_info(i)['img_path']
+            found[f'room {self.seed} {name}'] = name
+        return found
+
+    @property
+    def split_digest(self) -> str:
+        """12 hex digits that name the pictures in use."""
+        return split_digest(self.identities())
 
     def get_data_info(self, idx: int) -> dict:
         """An item before the pipeline, its arrays its own."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from llm_mde_mm.datasets.splits import first_names
-from llm_mde_mm.datasets.transforms import loading
+from llm_mde_mm.datasets.transforms.loading import read_depth
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 SUFFIXES = ('.png', '.npy', '.pfm')
@@ -168,5 +168,5 @@ def _read_metres(path: Path, scale: float | None, key: str) -> Tensor:
     if not 0 < scale < float('inf'):
         raise ConfigError(f'{key} must be above 0, got {scale}')
     # Divided, as LoadDepth does: times 0.001 rounds to other values.
-    stored = loading._read_depth(str(path)).astype(np.float32)
+    stored = read_depth(str(path)).astype(np.float32)
     return torch.from_numpy(stored / np.float32(1 / scale))[None]

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from llm_mde_mm.utils.errors import WriteError
+
 _MILLIMETRES = 1000.0
 _MAX_UINT16 = 65535
 
@@ -18,7 +20,21 @@ def write_bytes(path: Path, data: bytes) -> None:
     Args:
         path (Path): The file; its folder must exist.
         data (bytes): Its content.
+
+    Raises:
+        WriteError: It cannot be written; what was there stays as it was.
     """
+    try:
+        _write_whole(path, data)
+    except OSError as error:
+        raise WriteError(
+            f'{path} cannot be written: {error.strerror or error}; free some '
+            'space, or choose another folder'
+        ) from error
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write beside a file, then take its name."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as stream:

@@ -20,5 +20,9 @@ class WeightsError(LLMMDEError, OSError):
     """Weights cannot be found, read, trusted or matched to the model."""
 
 
+class WriteError(LLMMDEError, OSError):
+    """A file cannot be written: a full disk, a folder without rights."""
+
+
 class ConfigError(LLMMDEError, ValueError):
     """A config names an option or a value that does not exist."""

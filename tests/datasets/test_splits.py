@@ -6,13 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_mde_mm.datasets.nyu_depth import NYUDepthDataset
+from llm_mde_mm.datasets.preparation import read_split
 from llm_mde_mm.datasets.splits import (
     choose,
     evenly_spaced,
     from_list,
     k_shot,
     of_scenes,
+    one_of_each_room,
     scene_of,
+    short_types,
     split_digest,
 )
 from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
@@ -149,7 +152,7 @@ def test_from_list_errors(tmp_path, content, message):
 @pytest.mark.parametrize(
     'rule, error, message',
     [
-        (dict(shot=1), ConfigError, "no key 'shot'; there are shots, evenly"),
+        (dict(shot=1), ConfigError, "no key 'shot'; there are shots, rooms, "),
         (dict(then=dict(n=1)), ConfigError, "no key 'n'"),
         (dict(shots=0), ConfigError, 'shots must be .* got 0'),
         (dict(shots=True), ConfigError, 'shots must be .* got True'),
@@ -205,3 +208,93 @@ def test_split_digest():
     # printf 'a_1\nb_2' | sha256sum
     assert split_digest(['b_2', 'a_1']) == DIGEST
     assert split_digest(['a_1', 'b_3']) != DIGEST
+
+
+# First picture, counted from 1 as in the labelled file, of each run of one
+# scene type: for training pictures by the rooms in Marigold's list of them,
+# for test pictures by the folders in AdaBins' list.
+RUNS = """
+1 kitchen 3 office 44 bathroom 50 living_room 56 bedroom 84 bookstore 120 cafe
+125 kitchen 146 living_room 170 bathroom 171 bedroom 194 kitchen
+207 living_room 213 office 217 bedroom 223 furniture_store 250 kitchen
+255 living_room 271 office 273 study_room 280 bedroom 284 classroom
+333 computer_lab 339 conference_room 344 dinette 348 excercise_room 351 foyer
+355 home_office 398 home_storage 403 indoor_balcony 405 laundry_room
+408 office_kitchen 418 playroom 449 printer_room 452 reception_room 469 study
+490 basement 497 bathroom 514 bedroom 544 dining_room 552 home_office
+559 kitchen 579 living_room 608 office 639 student_lounge 644 study
+648 bathroom 745 kitchen 909 bedroom 1201 living_room 1341 dining_room
+"""
+
+
+def test_k_shot_of_the_official_training_set():
+    words = RUNS.split()
+    starts = dict(zip(map(int, words[::2]), words[1::2], strict=True))
+    names, scene = [], ''
+    for i, split in read_split().items():
+        scene = starts.get(i + 1, scene)
+        if split == 'train':
+            names.append(f'{scene}_{i:05}')
+    assert {scene_of(n) for n in names} == set(
+        NYUDepthDataset.METAINFO['classes']
+    )
+    assert len(names) == 795
+    assert [len(k_shot(names, k)) for k in (1, 2, 3, 4)] == [27, 54, 79, 100]
+    two = ('foyer', 'indoor_balcony')
+    three = ('computer_lab', 'excercise_room', 'laundry_room', 'printer_room')
+    assert short_types(names, dict(shots=4)) == {
+        **dict.fromkeys(two, 2),
+        **dict.fromkeys(three, 3),
+    }
+
+
+def room_of(name):
+    """Three pictures a room."""
+    return f'{scene_of(name)}_{int(name.rpartition("_")[2]) // 3}'
+
+
+@given(some_names, st.integers(0, 5), st.randoms(), st.data())
+def test_rooms_are_a_function_of_names_and_seed(names, seed, rng, data):
+    rooms = {room_of(name) for name in names}
+    n = data.draw(st.integers(1, len(rooms)))
+    chosen = one_of_each_room(names, n, seed, room_of)
+    assert len({room_of(name) for name in chosen}) == len(chosen) == n
+    assert set(chosen) <= set(names)
+    shuffled = rng.sample(names, len(names))
+    assert one_of_each_room(shuffled, n, seed, room_of) == chosen
+    if n > 1:
+        fewer = one_of_each_room(names, n - 1, seed, room_of)
+        assert set(fewer) < set(chosen)
+    rule = dict(rooms=n, seed=seed)
+    assert choose(names, rule, room_of=room_of) == chosen
+    rest = choose(names, dict(rule, complement=True), room_of=room_of)
+    assert sorted(chosen + rest) == names
+
+
+def test_rooms_are_drawn_as_documented():
+    names = make_names(kitchen=30)
+
+    def rank(text):
+        return hashlib.sha256(f'7:{text}'.encode()).hexdigest()
+
+    room = min({room_of(name) for name in names}, key=rank)
+    picture = min((n for n in names if room_of(n) == room), key=rank)
+    assert one_of_each_room(names, 1, 7, room_of) == [picture]
+    seeds = {tuple(one_of_each_room(names, 3, s, room_of)) for s in range(9)}
+    assert len(seeds) > 3
+
+
+def test_rooms_that_are_too_many_or_unknown():
+    with pytest.raises(DataError, match='rooms=7 .* the 6 rooms'):
+        choose(NAMES, dict(rooms=7), room_of=room_of)
+    with pytest.raises(DataError, match='rooms=... needs data'):
+        choose(NAMES, dict(rooms=1))
+    with pytest.raises(ConfigError, match='rooms must be .* got 0'):
+        choose(NAMES, dict(rooms=0), room_of=room_of)
+
+
+def test_short_types_count_after_scenes():
+    rule = dict(scenes=['kitchen', 'study'], shots=3)
+    assert short_types(NAMES, rule) == dict(study=2)
+    assert short_types(NAMES, dict(evenly_spaced=2)) == {}
+    assert short_types(NAMES, None) == {}

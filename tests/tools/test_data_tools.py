@@ -13,8 +13,9 @@ from llm_mde_mm.apis import launch
 from llm_mde_mm.datasets import NYUDepthDataset
 from llm_mde_mm.datasets.splits import k_shot, split_digest
 from llm_mde_mm.utils.errors import ConfigError, DataError
+from tests.datasets.conftest import prepared as prepared
 from tests.tools.conftest import ROOT, run
-from tools import browse_dataset, check_data, make_fewshot
+from tools import benchmark_data, browse_dataset, check_data, make_fewshot
 
 NYU = str(ROOT / 'configs/llm_mde_nyu_fewshot.py')
 ROOMS = str(ROOT / 'configs/quickstart/rooms.py')
@@ -30,11 +31,11 @@ def root(tmp_path, monkeypatch):
     depth = np.full((24, 32), 1000, np.uint16)
     depth[:, 16:] = 3000
     depth[:, :8] = 0
-    for split in ('train', 'test'):
+    for offset, split in enumerate(('train', 'test')):
         for kind in ('images', 'annotations'):
             (tmp_path / kind / split).mkdir(parents=True)
         for i, name in enumerate(NAMES):
-            image = np.full((24, 32, 3), 20 * i, np.uint8)
+            image = np.full((24, 32, 3), 20 * i + 9 * offset, np.uint8)
             image[:, :16] = 255
             cv2.imwrite(str(tmp_path / f'images/{split}/{name}.jpg'), image)
             path = tmp_path / f'annotations/{split}/{name}.png'
@@ -82,6 +83,68 @@ def test_other_rules(root, call):
     call(make_fewshot, NYU, '--one-each-of', 2, '--out', path)
     names = path.read_text().splitlines()[-2:]
     assert [name.rpartition('_')[0] for name in names] == ['cafe', 'kitchen']
+
+
+def test_rooms_of_a_manifest(prepared, monkeypatch, call, tmp_path):
+    monkeypatch.setenv('NYU_ROOT', str(prepared))
+    path = tmp_path / 'rooms.txt'
+    out = call(make_fewshot, NYU, '--rooms', 3, '--seed', 2, '--out', path)
+    dataset = NYUDepthDataset(prepared, subset=dict(rooms=3, seed=2))
+    names = path.read_text().splitlines()[-3:]
+    assert names == [dataset.get_data_info(i)['name'] for i in range(3)]
+    assert f'digest {dataset.split_digest}' in out
+    with pytest.raises(DataError, match='rooms=5 .* the 4 rooms'):
+        call(make_fewshot, NYU, '--rooms', 5, '--out', path)
+
+
+def test_hashes_of_a_manifest(prepared, monkeypatch, call, capsys):
+    # A flipped bit in the scan of a JPEG: decoders accept it.
+    path = prepared / 'images/train/study_00004.jpg'
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(SystemExit):
+        call(check_data, '--folder', prepared)
+    out = capsys.readouterr().out
+    assert f'bad: {path}: picture is not the file that the manifest' in out
+    (prepared / 'manifest.json').unlink()
+    assert '0 bad' in call(check_data, '--folder', prepared)
+
+
+def test_one_content_in_two_splits(root, call, capsys):
+    first = root / 'images/train/study_00001.jpg'
+    (root / 'images/test/cafe_00000.jpg').write_bytes(first.read_bytes())
+    with pytest.raises(SystemExit):
+        call(check_data, '--folder', root)
+    assert 'cafe_00000.jpg: in test and in train' in capsys.readouterr().out
+
+
+def test_benchmark(prepared, monkeypatch, call, tmp_path):
+    monkeypatch.setenv('NYU_ROOT', str(prepared))
+    path = tmp_path / 'out/figures.json'
+    out = call(
+        *(benchmark_data, NYU, '--num', 3, '--rounds', 1, '--workers', 0),
+        *('--consumption', 1, 1e9, '--json', path),
+    )
+    figures = json.loads(path.read_text())
+    rate = figures['pictures_per_s']
+    needed = figures['workers_needed']
+    assert needed['1.0'] == 1 and needed['1000000000.0'] * rate >= 1e9
+    assert sum(figures['steps'].values()) == pytest.approx(1)
+    assert list(figures['steps'])[:2] == ['1 LoadPicture', '2 LoadDepth']
+    assert figures['cached_ratio'] > 0 and figures['hashing_ratio'] > 0
+    assert figures['loaders'].keys() == {'0'}
+    assert 'pictures a second take 1 processes' in out
+
+
+def test_benchmark_of_data_without_files(call):
+    out = call(
+        *(benchmark_data, ROOMS, '--num', 1, '--rounds', 1),
+        *('--cfg-options', 'train_dataloader.dataset.num_rooms=1'),
+    )
+    assert 'RandomHorizontalFlip' in out and 'hashing' not in out
+    with pytest.raises(ConfigError, match='1 or more'):
+        call(benchmark_data, ROOMS, '--num', 0)
 
 
 def test_draws_that_are_impossible(root, call):

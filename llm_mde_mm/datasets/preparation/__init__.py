@@ -7,8 +7,8 @@ from .nyu_mat import (
     LABELED_URL,
     check_labeled,
     prepare_labeled,
-    read_split,
 )
+from .nyu_split import SPLIT_FILE, read_split
 from .public_layout import prepare_public
 from .public_sets import PublicSet, read_sets
 
@@ -17,6 +17,7 @@ __all__ = [
     'LABELED_SIZE',
     'LABELED_URL',
     'PublicSet',
+    'SPLIT_FILE',
     'check_labeled',
     'download_file',
     'file_digests',

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from llm_mde_mm.datasets.preparation.manifest import file_digests
+from llm_mde_mm.datasets.preparation.manifest import file_digests, make_folder
 from llm_mde_mm.utils.errors import DataError
 
 _BLOCK = 1 << 20
@@ -47,7 +47,7 @@ def download_file(url: str, path: Path, size: int, md5: str) -> bool:
                 'it away and run again'
             )
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f'{path.name}.part')
     if part.exists() and part.stat().st_size > size:
         part.unlink()

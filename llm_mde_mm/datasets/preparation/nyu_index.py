@@ -18,7 +18,7 @@ from llm_mde_mm.datasets.preparation.manifest import (
     json_bytes,
     write_once,
 )
-from llm_mde_mm.datasets.preparation.nyu_mat import read_split
+from llm_mde_mm.datasets.preparation.nyu_split import read_split
 from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import DataError
 

@@ -6,24 +6,28 @@ reversed: ``images (N, 3, W, H)``, ``depths`` and ``rawDepths (N, W, H)``
 in metres, ``sceneTypes`` and ``scenes (1, N)`` references to characters.
 """
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from llm_mde_mm.datasets.preparation.encoding import (
+    encode_depth,
+    encode_picture,
+)
 from llm_mde_mm.datasets.preparation.manifest import (
+    check_settings,
     file_digests,
     json_bytes,
+    make_folder,
     sha256,
     write_once,
 )
-from llm_mde_mm.utils.depth_io import millimetres
-from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
 
 LABELED_URL = (
     'http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/'
@@ -33,43 +37,6 @@ LABELED_SIZE = 2_972_037_809
 LABELED_MD5 = '520609c519fba3ba5ac58c8fefcc3530'
 DEPTHS = dict(filled='depths', raw='rawDepths')
 PICTURES = ('jpg', 'png')
-SPLIT_FILE = Path(__file__).parents[2] / 'assets/nyu_labeled_split.json'
-
-_JPEG = [
-    cv2.IMWRITE_JPEG_QUALITY,
-    100,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-]
-_MAX_METRES = 65.535
-
-
-def read_split(path: Path = SPLIT_FILE) -> dict[int, str]:
-    """Read which picture belongs to which split.
-
-    Args:
-        path: JSON of ``first_index`` and a list of numbers for each split;
-            by default the official 795 and 654 pictures.
-
-    Returns:
-        Place in the labelled file, counted from 0, to split.
-
-    Raises:
-        DataError: The file cannot be read, or two splits share a picture.
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        first = content.pop('first_index')
-        pairs = [(i - first, s) for s in content for i in content[s]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f'{path}: not a split file ({error!r}); give JSON such as '
-            '{"first_index": 1, "train": [2, 3], "test": [1]}'
-        ) from error
-    split = dict(pairs)
-    if len(split) != len(pairs):
-        raise DataError(f'{path}: a picture is listed twice; remove one')
-    return dict(sorted(split.items()))
 
 
 def check_labeled(path: Path, verify: bool = True) -> dict[str, Any]:
@@ -124,7 +91,8 @@ def prepare_labeled(
     Args:
         mat: The labelled file.
         out: Folder of ``images``, ``annotations`` and ``manifest.json``.
-        split: See :func:`read_split`; it must name each picture of the file.
+        split: See :func:`.nyu_split.read_split`; it must name each picture of
+            the file.
         source: See :func:`check_labeled`; goes into the manifest.
         depth: ``'filled'``, holes closed by colorisation, or ``'raw'``, as
             the sensor gave it.
@@ -136,8 +104,10 @@ def prepare_labeled(
 
     Raises:
         ConfigError: ``depth`` or ``picture`` is unknown, or h5py is absent.
-        DataError: The file is not as described above, does not fit
-            ``split``, or a file that exists differs.
+        DataError: The file is damaged or not as described above, does not
+            fit ``split``, or a file that exists differs.
+        WriteError: The disk is full or the folder write-protected; what is
+            written stays, each file whole.
     """
     if depth not in DEPTHS or picture not in PICTURES:
         raise ConfigError(
@@ -151,70 +121,64 @@ def prepare_labeled(
             "h5py is not installed: pip install 'llm_mde_mm[data]'"
         ) from error
     settings = dict(source=dict(source), depth=DEPTHS[depth], picture=picture)
-    _check_settings(out / 'manifest.json', settings)
-    try:
-        data = h5py.File(mat, 'r')
-    except OSError as error:
-        raise DataError(f'{mat} is not an HDF5 file: {error}') from error
+    check_settings(out / 'manifest.json', settings)
     items, written = [], 0
-    with data:
+    with _reading(mat), h5py.File(mat, 'r') as data:
         _check_arrays(mat, data, split, DEPTHS[depth])
         for kind in ('images', 'annotations'):
             for name in sorted(set(split.values())):
-                (out / kind / name).mkdir(parents=True, exist_ok=True)
+                make_folder(out / kind / name)
         for i, part in tqdm(split.items(), unit='picture'):
-            scene = _text(mat, data, 'sceneTypes', i)
-            name = f'{scene}_{i:05d}'
-            # Each of the arrays is stored with x before y.
-            rgb = data['images'][i].transpose(2, 1, 0)
-            metres = data[DEPTHS[depth]][i].T
-            files = {
-                f'images/{part}/{name}.{picture}': _encode_picture(
-                    rgb, picture
-                ),
-                f'annotations/{part}/{name}.png': _encode_depth(
-                    metres, f'{mat}: {DEPTHS[depth]} {i + 1}'
-                ),
-            }
+            item, files = _convert(mat, data, i, part, DEPTHS[depth], picture)
             for file, content in files.items():
                 written += write_once(out / file, content)
-            hashes = [sha256(content) for content in files.values()]
-            image_file, depth_file = files
-            items.append(
-                dict(
-                    name=name,
-                    index=i + 1,
-                    split=part,
-                    scene=scene,
-                    room=_text(mat, data, 'scenes', i),
-                    image=image_file,
-                    image_sha256=hashes[0],
-                    depth=depth_file,
-                    depth_sha256=hashes[1],
-                )
-            )
+            items.append(item)
     manifest = json_bytes(dict(settings, depth_scale=0.001, items=items))
     written += write_once(out / 'manifest.json', manifest)
     return dict(pictures=len(items), written=written)
 
 
-def _check_settings(manifest: Path, settings: Mapping[str, Any]) -> None:
-    """Raise if a folder was prepared in another way."""
-    if not manifest.exists():
-        return
+@contextmanager
+def _reading(mat: Path) -> Iterator[None]:
+    """Say of what HDF5 cannot read which file it is in."""
     try:
-        before = json.loads(manifest.read_text(encoding='utf-8'))
-        differing = [key for key in settings if before[key] != settings[key]]
-    except (ValueError, KeyError, TypeError) as error:
+        yield
+    except LLMMDEError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise DataError(
-            f'{manifest} is not a manifest of this tool ({error!r}): choose '
-            'another output folder'
+            f'{mat} is truncated, damaged or no HDF5 file: {error}; get it '
+            'again'
         ) from error
-    if differing:
-        raise DataError(
-            f'{manifest} records another {", ".join(differing)}: choose '
-            'another output folder'
-        )
+
+
+def _convert(
+    mat: Path, data: Any, i: int, part: str, depth: str, picture: str
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return picture i as an item of the manifest, and its two files."""
+    scene = _text(mat, data, 'sceneTypes', i)
+    name = f'{scene}_{i:05d}'
+    # Each of the arrays is stored with x before y.
+    rgb = data['images'][i].transpose(2, 1, 0)
+    metres = data[depth][i].T
+    image_file = f'images/{part}/{name}.{picture}'
+    depth_file = f'annotations/{part}/{name}.png'
+    files = {
+        image_file: encode_picture(rgb, picture),
+        depth_file: encode_depth(metres, f'{mat}: {depth} {i + 1}'),
+    }
+    item = dict(
+        name=name,
+        index=i + 1,
+        split=part,
+        scene=scene,
+        room=_text(mat, data, 'scenes', i),
+        image=image_file,
+        image_sha256=sha256(files[image_file]),
+        depth=depth_file,
+        depth_sha256=sha256(files[depth_file]),
+    )
+    return item, files
 
 
 def _check_arrays(
@@ -253,23 +217,3 @@ def _text(mat: Path, data: Any, key: str, i: int) -> str:
     if not re.fullmatch(r'[A-Za-z0-9_]+', text):
         raise DataError(f'{mat}: {key} {i + 1} is {text!r}, not a plain name')
     return text
-
-
-def _encode_picture(rgb: np.ndarray, picture: str) -> bytes:
-    """Return ``(H, W, 3)`` RGB as a file's content."""
-    bgr = np.ascontiguousarray(rgb[..., ::-1])
-    options = _JPEG if picture == 'jpg' else []
-    return cv2.imencode(f'.{picture}', bgr, options)[1].tobytes()
-
-
-def _encode_depth(metres: np.ndarray, where: str) -> bytes:
-    """Return ``(H, W)`` metres as a uint16 PNG in millimetres."""
-    if not np.isfinite(metres).all() or metres.min() < 0:
-        raise DataError(f'{where} holds values below 0 m or not finite')
-    if metres.max() > _MAX_METRES:
-        raise DataError(
-            f'{where} reaches {metres.max():g} m; 16 bits of millimetres end '
-            f'at {_MAX_METRES} m: is the array in metres?'
-        )
-    png = np.ascontiguousarray(millimetres(metres))
-    return cv2.imencode('.png', png)[1].tobytes()

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from llm_mde_mm.datasets.preparation.encoding import encode_depth
 from llm_mde_mm.datasets.preparation.manifest import sha256, write_once
-from llm_mde_mm.datasets.preparation.nyu_mat import _encode_depth
 from llm_mde_mm.datasets.preparation.public_sets import PublicSet
 from llm_mde_mm.datasets.preparation.public_source import (
     decode,
@@ -136,7 +136,7 @@ class Target:
             )
         if is_depth:
             array = np.where(np.isin(array, self.one.invalid), 0, array)
-            return _encode_depth(array * self.one.depth_scale, where)
+            return encode_depth(array * self.one.depth_scale, where)
         if not is_numpy:
             return source
         rgb = np.rint(array.clip(0, 1) * 255).astype(np.uint8)

@@ -7,8 +7,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from llm_mde_mm.datasets.preparation.manifest import json_bytes, write_once
-from llm_mde_mm.datasets.preparation.nyu_mat import _check_settings
+from llm_mde_mm.datasets.preparation.manifest import (
+    check_settings,
+    json_bytes,
+    write_once,
+)
 from llm_mde_mm.datasets.preparation.public_files import Target
 from llm_mde_mm.datasets.preparation.public_sets import PublicSet
 from llm_mde_mm.datasets.splits import first_names
@@ -44,7 +47,7 @@ def prepare_public(
             of something else, or nothing can be written.
     """
     settings = dict(sources=[one.facts() for one in sets])
-    _check_settings(out / 'manifest.json', settings)
+    check_settings(out / 'manifest.json', settings)
     frames = [(one, *frame) for one in sets for frame in one]
     items = [_item(*frame) for frame in frames]
     _check_strangers(out, items)

@@ -53,6 +53,8 @@ class ResizePicture(BaseTransform):
         ConfigError: ``size`` is not one or two whole numbers above 0.
     """
 
+    deterministic = True
+
     def __init__(self, size: int | Sequence[int]) -> None:
         pair = tuple(size) if isinstance(size, Sequence) else (size, size)
         if len(pair) != 2 or any(

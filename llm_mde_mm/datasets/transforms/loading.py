@@ -1,5 +1,6 @@
 """Reading a picture and its depth map; a damaged file raises, by name."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def _read(path: str, kind: str) -> bytes:
     return data
 
 
+def _check_hash(path: str, kind: str, data: bytes, sha256: str | None) -> None:
+    """Raise if bytes that decode are not those that a manifest lists."""
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(
+            f'{path}: {kind} is not the file that the manifest or index '
+            'lists, its SHA-256 differs: it is damaged or was changed; copy '
+            'it again, or set check_hashes=False'
+        )
+
+
 def _is_cut_off(data: bytes) -> bool:
     """Say whether a JPEG or PNG ends early.
 
@@ -42,19 +53,23 @@ def _is_cut_off(data: bytes) -> bool:
     return data.startswith(_PNG_START) and _PNG_END not in data
 
 
-def _decode(path: str, kind: str, flags: int) -> np.ndarray:
+def _decode(
+    path: str, kind: str, flags: int, sha256: str | None
+) -> np.ndarray:
     """Read and decode a file.
 
     Args:
         path: The file.
         kind: What to call it in a message.
         flags: OpenCV's imread flags.
+        sha256: What the file's digest must be, if that is known.
 
     Returns:
         Pixels, (H, W) or (H, W, C).
 
     Raises:
-        DataError: The file is missing, empty, truncated or no picture.
+        DataError: The file is missing, empty, another than ``sha256`` says,
+            truncated or no picture.
     """
     data = _read(path, kind)
     if _is_cut_off(data):
@@ -73,6 +88,7 @@ def _decode(path: str, kind: str, flags: int) -> np.ndarray:
             f'{path}: {kind} cannot be decoded ({len(data)} bytes): it is '
             'damaged or no picture'
         )
+    _check_hash(path, kind, data, sha256)
     return pixels
 
 
@@ -81,15 +97,24 @@ class LoadPicture(BaseTransform):
     """Read the picture at ``img_path``.
 
     Sets ``img``, uint8 BGR (H, W, 3), and ``img_shape`` and ``ori_shape``,
-    both (H, W).
+    both (H, W). An item's ``image_sha256``, if it has one, must be the
+    file's.
 
     Raises:
-        DataError: The file is missing, empty, truncated or no picture.
+        DataError: The file is missing, empty, truncated, no picture or
+            another than its digest says.
     """
+
+    deterministic = True
 
     def transform(self, results: dict) -> dict:
         """Add the picture to ``results``."""
-        image = _decode(results['img_path'], 'picture', cv2.IMREAD_COLOR)
+        image = _decode(
+            results['img_path'],
+            'picture',
+            cv2.IMREAD_COLOR,
+            results.get('image_sha256'),
+        )
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         results['ori_shape'] = image.shape[:2]
@@ -113,7 +138,8 @@ class LoadDepth(BaseTransform):
     the file counts as not measured.
 
     An item may bring its own ``metres_per_unit`` and ``invalid_values``, as
-    those of ``DepthFolderDataset`` do; they replace the arguments.
+    those of ``DepthFolderDataset`` do; they replace the arguments. Its
+    ``depth_sha256``, if it has one, must be the file's.
 
     Args:
         depth_scale: Stored units a metre; 1000 for millimetres.
@@ -121,10 +147,12 @@ class LoadDepth(BaseTransform):
 
     Raises:
         ConfigError: ``depth_scale`` is not above 0, or no picture is loaded.
-        DataError: The file is missing, empty, truncated or undecodable, is
-            a picture that is not 16-bit with one channel, or has not the
-            picture's size.
+        DataError: The file is missing, empty, truncated or undecodable,
+            another than its digest says, a picture that is not 16-bit with
+            one channel, or has not the picture's size.
     """
+
+    deterministic = True
 
     def __init__(
         self,
@@ -143,7 +171,7 @@ class LoadDepth(BaseTransform):
         if 'ori_shape' not in results:
             raise ConfigError('put LoadPicture before LoadDepth')
         path = results['depth_map_path']
-        stored = _read_depth(path)
+        stored = read_depth(path, results.get('depth_sha256'))
         size = tuple(results['ori_shape'][:2])
         if stored.shape != size:
             raise DataError(
@@ -187,18 +215,28 @@ class LoadDepth(BaseTransform):
         )
 
 
-def _read_depth(path: str) -> np.ndarray:
-    """Return a depth file's stored values (H, W), in the file's own unit."""
+def read_depth(path: str, sha256: str | None = None) -> np.ndarray:
+    """Return a depth file's stored values (H, W), in the file's own unit.
+
+    Args:
+        path: ``.npy``, ``.pfm``, or a 16-bit picture such as PNG.
+        sha256: What the file's digest must be, if that is known.
+
+    Raises:
+        DataError: See :class:`LoadDepth`.
+    """
     parse = _FORMATS.get(Path(path).suffix.lower())
     if parse is not None:
         data = _read(path, 'depth map')
         try:
-            return parse(data)
+            values = parse(data)
         except ValueError as error:
             raise DataError(
                 f'{path}: depth map cannot be decoded: {error}'
             ) from error
-    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED)
+        _check_hash(path, 'depth map', data, sha256)
+        return values
+    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED, sha256)
     if depth.dtype == np.uint8:
         raise DataError(
             f'{path}: depth map is 8-bit; 16-bit millimetres expected, '

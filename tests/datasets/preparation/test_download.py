@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -86,3 +88,20 @@ def test_no_server_and_no_other_scheme(fetch):
         fetch(url='http://127.0.0.1:9/')
     with pytest.raises(DataError, match='file:'):
         fetch(url='file:///etc/hostname')
+
+
+def test_disk_that_fills_up(fetch, server, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(download, 'open', full, raising=False)
+        with pytest.raises(DataError, match='No space left .* go on where'):
+            fetch()
+    assert not fetch.path.exists()
+    assert fetch() is True
+
+
+def test_progress_bar(fetch, server, capsys):
+    fetch()
+    assert 'file.mat: 100%' in capsys.readouterr().err

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 
 import cv2
 import numpy as np
@@ -8,11 +10,31 @@ import pytest
 from llm_mde_mm.datasets import NYUDepthDataset
 from llm_mde_mm.datasets.preparation import (
     check_labeled,
+    nyu_mat,
     prepare_labeled,
     read_split,
 )
-from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.utils.errors import ConfigError, DataError, WriteError
 from tests.datasets.preparation.conftest import ROOMS, SCENES, SPLIT
+
+# The 654 of AdaBins' list of test pictures, counted from 0 as in the names of
+# its files.
+EIGEN = """
+0-1 8 13-17 20 27-42 45-46 55-56 58-62 75-78 83-90 116-118 124-128 130-133 136
+152-154 166-168 170-175 179-192 193-201 206-211 219-221 249 263 270-271 272 278
+279-282 283-284 295-301 309-311 314-316 324-331 332-334 350-351 354-363 383-389
+394-396 410-413 429-434 440-447 461-465 468-476 507-512 514-525 530-532 536-538
+548-550 554-557 558-570 578-582 590-593 602-606 611-612 616-620 632-637 643-644
+649-650 655-657 662-663 667-672 675-680 685-689 692-693 696-698 705-712 716-717
+723-727 730-733 742-743 758-786 799-803 809-813 820-822 832-845 849-851 856-861
+868-870 905-907 916-918 925-927 931-934 944-946 958-961 964-966 969-976 990-994
+1000-1003 1009-1011 1020-1022 1031-1033 1037-1038 1047-1048 1051-1052 1056-1057
+1074-1083 1087-1095 1097-1103 1105-1108 1116-1118 1122-1130 1134-1135 1143-1157
+1161-1166 1169-1170 1173-1175 1178-1183 1191-1195 1200-1211 1215-1219 1225-1229
+1232-1234 1246-1249 1253-1264 1274-1279 1284-1294 1296-1298 1301-1307 1313-1314
+1328-1331 1334-1339 1346-1348 1352-1355 1363-1364 1367-1368 1383-1390 1393-1400
+1406-1413 1420-1423 1429-1432 1440-1448
+"""
 
 
 def prepare(labeled, out, split=SPLIT, **options):
@@ -37,10 +59,12 @@ def test_official_split():
     assert list(split) == list(range(1449))
     names = list(split.values())
     assert (names.count('train'), names.count('test')) == (795, 654)
-    # Beginning of the test list that the evaluations of Eigen et al.'s
-    # 654 pictures publish, counted from 0.
-    test = [i for i, name in split.items() if name == 'test']
-    assert test[:12] == [0, 1, 8, 13, 14, 15, 16, 17, 20, 27, 28, 29]
+    test = {i for i, name in split.items() if name == 'test'}
+    assert test == {
+        i
+        for first, _, last in (run.partition('-') for run in EIGEN.split())
+        for i in range(int(first), int(last or first) + 1)
+    }
 
 
 @pytest.mark.parametrize('depth', ['filled', 'raw'])
@@ -165,7 +189,7 @@ def test_wrong_arguments(labeled, tmp_path):
         check_labeled(tmp_path / 'absent.mat')
     text = tmp_path / 'text.mat'
     text.write_text('no')
-    with pytest.raises(DataError, match='not an HDF5 file'):
+    with pytest.raises(DataError, match='no HDF5 file'):
         prepare_labeled(text, tmp_path / 'nyu', SPLIT, {})
 
 
@@ -178,3 +202,69 @@ def test_bad_split_file(tmp_path, text):
     path.write_text(text)
     with pytest.raises(DataError, match='split.json'):
         read_split(path)
+
+
+@pytest.mark.parametrize('share', [0.02, 0.5, 0.98])
+def test_truncated_file(labeled, tmp_path, share):
+    data = labeled.path.read_bytes()
+    labeled.path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(DataError, match=f'{labeled.path} is truncated'):
+        prepare(labeled, tmp_path / 'nyu')
+    assert not list((tmp_path / 'nyu').rglob('*.*'))
+
+
+def test_reference_to_nothing(labeled, tmp_path):
+    import h5py
+
+    with h5py.File(labeled.path, 'r+') as file:
+        del file['#refs#/scenes0']
+        file['scenes'][0, 1] = h5py.Reference()
+    with pytest.raises(DataError, match=f'{labeled.path} is .*damaged'):
+        prepare(labeled, tmp_path / 'nyu')
+
+
+def test_wrong_checksum(labeled, monkeypatch):
+    size = labeled.path.stat().st_size
+    monkeypatch.setattr(nyu_mat, 'LABELED_SIZE', size)
+    with pytest.raises(DataError, match='labeled.mat: the MD5 is .*--no-ver'):
+        check_labeled(labeled.path)
+    digest = hashlib.md5(labeled.path.read_bytes()).hexdigest()
+    monkeypatch.setattr(nyu_mat, 'LABELED_MD5', digest)
+    assert check_labeled(labeled.path)['published'] is True
+
+
+def test_full_disk(labeled, tmp_path, monkeypatch):
+    out, fdopen, left = tmp_path / 'nyu', os.fdopen, [5]
+
+    class Full:
+        """A file of a disk on which five files fit."""
+
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.stream.close()
+
+        def write(self, data):
+            left[0] -= 1
+            if left[0] < 0:
+                self.stream.write(data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.stream.write(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'fdopen', lambda *a, **k: Full(fdopen(*a, **k)))
+        with pytest.raises(WriteError, match='nyu/.*No space left on device'):
+            prepare(labeled, out, picture='png')
+    written = [path for path in out.rglob('*') if path.is_file()]
+    assert len(written) == 5 and all(p.suffix == '.png' for p in written)
+    assert prepare(labeled, out, picture='png')['written'] == 13 - 5
+
+
+def test_folder_that_cannot_be_made(labeled, tmp_path):
+    (tmp_path / 'nyu').write_text('a file')
+    with pytest.raises(WriteError, match='folder .*nyu/images/test'):
+        prepare(labeled, tmp_path / 'nyu')

@@ -1,0 +1,36 @@
+"""The split of the labelled pictures of NYU Depth v2."""
+
+import json
+from pathlib import Path
+
+from llm_mde_mm.utils.errors import DataError
+
+SPLIT_FILE = Path(__file__).parents[2] / 'assets/nyu_labeled_split.json'
+
+
+def read_split(path: Path = SPLIT_FILE) -> dict[int, str]:
+    """Read which picture belongs to which split.
+
+    Args:
+        path: JSON of ``first_index`` and a list of numbers for each split;
+            by default the official 795 and 654 pictures.
+
+    Returns:
+        Place in the labelled file, counted from 0, to split.
+
+    Raises:
+        DataError: The file cannot be read, or two splits share a picture.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        first = content.pop('first_index')
+        pairs = [(i - first, s) for s in content for i in content[s]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f'{path}: not a split file ({error!r}); give JSON such as '
+            '{"first_index": 1, "train": [2, 3], "test": [1]}'
+        ) from error
+    split = dict(pairs)
+    if len(split) != len(pairs):
+        raise DataError(f'{path}: a picture is listed twice; remove one')
+    return dict(sorted(split.items()))
