@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
 
@@ -144,15 +145,41 @@ def build_runner(cfg: Config) -> Runner:
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool; a mistake of the user's ends it with a message alone.
 
+    Of several processes, the one that fails says why. Those that lose the
+    connection to it say that and end too. torchrun is told the reason for
+    its summary.
+
     Args:
         main (Callable[[], None]): The tool.
     """
+    rank = f'process {os.environ["RANK"]}: ' if 'RANK' in os.environ else ''
+    try:
+        record(_run_to_the_end)(main)
+    except LLMMDEError as error:
+        sys.exit(f'{rank}{type(error).__name__}: {error}')
+
+
+def _run_to_the_end(main: Callable[[], None]) -> None:
     try:
         main()
-    except LLMMDEError as error:
-        sys.exit(f'{type(error).__name__}: {error}')
-    if torch_dist.is_available() and torch_dist.is_initialized():
-        # A process that leaves while gloo's threads still serve another one
-        # is aborted.
-        torch_dist.barrier()
-        torch_dist.destroy_process_group()
+        if torch_dist.is_available() and torch_dist.is_initialized():
+            # A process that leaves while gloo's threads still serve another
+            # one is aborted.
+            torch_dist.barrier()
+            torch_dist.destroy_process_group()
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        # Not an error of its own: torchrun's summary leaves it out.
+        sys.exit(
+            f'process {torch_dist.get_rank()}: another process has ended or '
+            'hangs; its own message says why, or the summary that follows'
+        )
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether gloo says that it cannot reach another process any more."""
+    text = str(error)
+    return 'gloo' in text and (
+        ' by peer' in text or 'Timed out' in text or 'Broken pipe' in text
+    )

@@ -1,16 +1,15 @@
 """MMEngine's runner, able to use several processes without a GPU."""
 
 import logging
-import os
-import subprocess
 
 import torch
-import torch.distributed as torch_dist
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
+from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -55,12 +54,7 @@ class DepthRunner(Runner):
         Args:
             env_cfg (dict): MMEngine's ``env_cfg``.
         """
-        if self.distributed and not torch.cuda.is_available():
-            if not torch_dist.is_initialized():
-                # srun names rank and size by other words than torchrun.
-                if self._launcher == 'slurm':
-                    _slurm_to_torchrun()
-                torch_dist.init_process_group(backend='gloo')
+        start_gloo(self._launcher, env_cfg.get('dist_cfg'))
         super().setup_env(env_cfg)
 
     def wrap_model(
@@ -78,14 +72,30 @@ class DepthRunner(Runner):
         if (
             self.distributed
             and model_wrapper_cfg is None
-            and not torch.cuda.is_available()
+            and not is_model_wrapper(model)
         ):
             model_wrapper_cfg = dict(
                 type='MMDistributedDataParallel',
-                device_ids=None,
-                broadcast_buffers=False,
+                forward_sync_buffers=False,
+                find_unused_parameters=self.cfg.get(
+                    'find_unused_parameters', False
+                ),
             )
+            if not torch.cuda.is_available():
+                model_wrapper_cfg['device_ids'] = None
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of a model whose layers can be trained here.
+
+        Args:
+            loop (BaseLoop | dict): MMEngine's ``train_cfg``.
+
+        Raises:
+            ConfigError: If a layer cannot; see :func:`check_norm_layers`.
+        """
+        check_norm_layers(self.model)
+        return super().build_train_loop(loop)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """MMEngine's logger, with a quiet console.
@@ -119,18 +129,3 @@ _FILE_ONLY = (
 
 def _is_progress(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_FILE_ONLY)
-
-
-def _slurm_to_torchrun() -> None:
-    nodes = os.environ['SLURM_NODELIST']
-    first = subprocess.run(
-        ['scontrol', 'show', 'hostname', nodes],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()[0]
-    os.environ.setdefault('MASTER_ADDR', first)
-    os.environ.setdefault('MASTER_PORT', '29500')
-    os.environ['RANK'] = os.environ['SLURM_PROCID']
-    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
-    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
