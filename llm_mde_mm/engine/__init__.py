@@ -7,6 +7,11 @@ from .hooks import (
     PromptLogHook,
     SavePredictionsHook,
 )
+from .sharded_runner import (
+    ShardedDepthModel,
+    ShardedOptimWrapper,
+    ShardedRunner,
+)
 
 __all__ = [
     'BF16OptimWrapper',
@@ -16,4 +21,7 @@ __all__ = [
     'ProgressBarHook',
     'PromptLogHook',
     'SavePredictionsHook',
+    'ShardedDepthModel',
+    'ShardedOptimWrapper',
+    'ShardedRunner',
 ]

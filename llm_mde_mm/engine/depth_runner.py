@@ -5,7 +5,7 @@ import logging
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
@@ -37,16 +37,9 @@ class DepthRunner(Runner):
         Raises:
             ConfigError: If ``model_dtype`` is no floating-point type.
         """
-        built = super().build_model(model)
-        name = self.cfg.get('model_dtype')
-        if name is None:
-            return built
-        dtype = getattr(torch, name, None)
-        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-            raise ConfigError(
-                f"model_dtype is {name!r}: give 'float32' or 'float64'"
-            )
-        return built.to(dtype)
+        return cast_model(
+            super().build_model(model), self.cfg.get('model_dtype')
+        )
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group over gloo where there is no GPU.
@@ -68,7 +61,11 @@ class DepthRunner(Runner):
 
         Returns:
             nn.Module: The model, wrapped if there are several processes.
+
+        Raises:
+            ConfigError: If a norm layer does not work here.
         """
+        check_norm_layers(model)
         if (
             self.distributed
             and model_wrapper_cfg is None
@@ -85,18 +82,6 @@ class DepthRunner(Runner):
                 model_wrapper_cfg['device_ids'] = None
         return super().wrap_model(model_wrapper_cfg, model)
 
-    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop of a model whose layers can be trained here.
-
-        Args:
-            loop (BaseLoop | dict): MMEngine's ``train_cfg``.
-
-        Raises:
-            ConfigError: If a layer cannot; see :func:`check_norm_layers`.
-        """
-        check_norm_layers(self.model)
-        return super().build_train_loop(loop)
-
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """MMEngine's logger, with a quiet console.
 
@@ -108,11 +93,36 @@ class DepthRunner(Runner):
             MMLogger: Its console leaves out the blocks that MMEngine opens
             every run with; the log file has them.
         """
-        logger = super().build_logger(*args, **kwargs)
-        for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_progress)
-        return logger
+        return quieten(super().build_logger(*args, **kwargs))
+
+
+def cast_model(model: nn.Module, name: str | None) -> nn.Module:
+    """A model in the type that a config's ``model_dtype`` names.
+
+    Args:
+        model (nn.Module): Changed in place.
+        name (str | None): torch's name of the type; None leaves the model as
+            it is.
+
+    Raises:
+        ConfigError: If it is no floating-point type.
+    """
+    if name is None:
+        return model
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ConfigError(
+            f"model_dtype is {name!r}: give 'float32' or 'float64'"
+        )
+    return model.to(dtype)
+
+
+def quieten(logger: MMLogger) -> MMLogger:
+    """Keep to progress and results on a logger's console."""
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_is_progress)
+    return logger
 
 
 # Environment, config and hooks, two hundred lines in all, and MMEngine's
@@ -124,8 +134,12 @@ _FILE_ONLY = (
     '"FileClient"',
     '"HardDiskBackend"',
     'Distributed training is not used',
+    'Failed to search registry',
+    # One line for each frozen parameter, where parts differ in their rate.
+    'is skipped since its requires_grad=False',
 )
 
 
 def _is_progress(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_FILE_ONLY)
+    text = record.getMessage()
+    return not text.startswith(_FILE_ONLY) and not text.endswith(_FILE_ONLY)

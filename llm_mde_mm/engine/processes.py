@@ -55,10 +55,10 @@ def _slurm_to_torchrun() -> None:
 
 
 def check_norm_layers(model: nn.Module) -> None:
-    """See that the norm layers can be trained where this runs.
+    """See that the norm layers work where this runs.
 
     Args:
-        model (nn.Module): About to be trained.
+        model (nn.Module): Not yet wrapped.
 
     Raises:
         ConfigError: If there are SyncBN layers and several processes on CPUs;
@@ -73,7 +73,7 @@ def check_norm_layers(model: nn.Module) -> None:
     ]
     if names:
         raise ConfigError(
-            f'{len(names)} layers are SyncBN, the first of them {names[0]}: '
-            'several processes on CPUs cannot train it. Give norm_cfg='
-            "dict(type='GN', num_groups=8), or train in one process"
+            f'{len(names)} layers are SyncBN, the first of them {names[0]}, '
+            'which several processes share on GPUs only. Give norm_cfg='
+            "dict(type='GN', num_groups=8), or use one process"
         )
