@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
+from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -172,7 +173,7 @@ def _run_to_the_end(main: Callable[[], None]) -> None:
             raise
         # Not an error of its own: torchrun's summary leaves it out.
         sys.exit(
-            f'process {torch_dist.get_rank()}: another process has ended or '
+            f'process {get_rank()}: another process has ended or '
             'hangs; its own message says why, or the summary that follows'
         )
 

@@ -7,11 +7,8 @@ from .hooks import (
     PromptLogHook,
     SavePredictionsHook,
 )
-from .sharded_runner import (
-    ShardedDepthModel,
-    ShardedOptimWrapper,
-    ShardedRunner,
-)
+from .sharded_parts import ShardedDepthModel, ShardedOptimWrapper
+from .sharded_runner import ShardedRunner
 
 __all__ = [
     'BF16OptimWrapper',

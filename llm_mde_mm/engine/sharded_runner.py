@@ -8,24 +8,20 @@ from typing import Any
 
 import torch
 from mmengine._strategy import FSDPStrategy
-from mmengine.dist import all_reduce
 from mmengine.logging import MMLogger
-from mmengine.model import MMFullyShardedDataParallel
-from mmengine.optim import OptimWrapper
 from mmengine.runner import FlexibleRunner
-from mmseg.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS, RUNNERS
-from mmseg.utils import SampleList
+from mmseg.registry import RUNNERS
 from torch import nn
 from torch.distributed.fsdp import FullOptimStateDictConfig
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from llm_mde_mm.utils.checkpoint import read_checkpoint
 from llm_mde_mm.utils.errors import ConfigError
 
 from .depth_runner import cast_model, quieten
 from .processes import check_norm_layers, start_gloo
+from .sharded_parts import transformer_blocks
 
 
 @RUNNERS.register_module()
@@ -229,55 +225,3 @@ class ShardedStrategy(FSDPStrategy):
         if base is not None:
             state['base_param_settings'] = base
         wrapper.load_state_dict(state)
-
-
-def transformer_blocks(network: nn.Module) -> list[nn.Module]:
-    """The layers of the longest lists of layers of one class.
-
-    Args:
-        network (nn.Module): With one such list for each pretrained network.
-
-    Returns:
-        list[nn.Module]: Those of each child of ``network`` that has any.
-    """
-    blocks: list[nn.Module] = []
-    for child in network.children():
-        lists: Any = [
-            list(module)
-            for module in child.modules()
-            if isinstance(module, nn.ModuleList | nn.Sequential)
-            and len(module) > 1
-            and len({type(layer) for layer in module}) == 1
-        ]
-        blocks += max(lists, key=len, default=[])
-    return blocks
-
-
-@MODEL_WRAPPERS.register_module()
-class ShardedDepthModel(MMFullyShardedDataParallel):
-    """MMEngine's FSDP wrapper, whose validation scores each picture too."""
-
-    def val_step(self, data: dict) -> SampleList:
-        """As :meth:`LLMDepthEstimator.val_step`, through the wrapper."""
-        return self.module.score(super().val_step(data))
-
-
-@OPTIM_WRAPPERS.register_module()
-class ShardedOptimWrapper(OptimWrapper):
-    """Clips by the norm of the whole gradient, not of a process's share."""
-
-    def _clip_grad(self) -> None:
-        grads = [
-            parameter
-            for group in self.optimizer.param_groups
-            for parameter in group['params']
-            if parameter.grad is not None
-        ]
-        kwargs = dict(self.clip_grad_kwargs)
-        max_norm, kind = kwargs.pop('max_norm'), kwargs.pop('norm_type', 2.0)
-        norm = get_total_norm([p.grad for p in grads], kind, **kwargs)
-        total = norm**kind
-        all_reduce(total)
-        total = total ** (1 / kind)
-        clip_grads_with_norm_(grads, max_norm, total)
-        self.message_hub.update_scalar('train/grad_norm', float(total))
