@@ -9,7 +9,9 @@ import torch
 from mmseg.registry import MODELS
 
 from llm_mde_mm.apis import launch
+from llm_mde_mm.engine.sharded_parts import transformer_blocks
 from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
+from llm_mde_mm.utils.errors import ConfigError
 from tests.engine import process_worker as worker
 from tests.tools.conftest import ROOT
 
@@ -110,3 +112,23 @@ def test_a_checkpoint_of_fsdp_is_that_of_ddp(two, folder, name):
     assert state.keys() == want['state_dict'].keys()
     for key, tensor in want['state_dict'].items():
         torch.testing.assert_close(state[key], tensor, rtol=1e-6, atol=1e-9)
+
+
+def test_fsdp_needs_a_launcher(tmp_path):
+    options = dict(work_dir=str(tmp_path), **worker.SHARDED)
+    cfg = launch.load_config(ROOT / 'configs/quickstart/rooms.py', options)
+    with pytest.raises(ConfigError, match='tools/dist_train.sh'):
+        launch.build_runner(cfg)
+
+
+def test_the_units_of_fsdp_are_the_transformer_blocks(build, tiny_model_cfg):
+    backbone = build(tiny_model_cfg(backbone__language__lora=None)).backbone
+    units = transformer_blocks(backbone)
+    assert units == [
+        *backbone.vision.model.blocks,
+        *backbone.language.model.encoder.layer,
+    ]
+    # No list of layers in there, and nothing to take for one.
+    control = dict(backbone__language__control='identity')
+    backbone = build(tiny_model_cfg(**control)).backbone
+    assert transformer_blocks(backbone) == [*backbone.vision.model.blocks]
