@@ -13,9 +13,12 @@ from .utils.opencv import check_opencv
 
 check_opencv()
 
+from .utils.seeding import seeded  # noqa: E402
+
 # mmseg remarks on optional parts, none of them used here, by print and by
-# warning.
+# warning, and rich, which MMEngine imports, draws a random number.
 with (
+    seeded(0),
     warnings.catch_warnings(),
     contextlib.redirect_stdout(io.StringIO()),
 ):

@@ -7,6 +7,9 @@ CONFIG=$1
 CHECKPOINT=$2
 GPUS=$3
 shift 3
+# torchrun and MMEngine would set one thread a process too, with a warning.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+export MKL_NUM_THREADS="${MKL_NUM_THREADS:-1}"
 exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \

@@ -57,6 +57,9 @@ def main() -> None:
         )
     checkpoint = find_checkpoint(args.checkpoint)
     launch.check_data(cfg, ('test',))
+    if cfg.get('runner_type') == 'ShardedRunner':
+        # What was trained in shares is one file, and tested whole.
+        cfg.runner_type = 'DepthRunner'
     # The weights are read below, without running code that a file may hold.
     cfg.load_from, cfg.resume = None, False
     runner = launch.build_runner(cfg)

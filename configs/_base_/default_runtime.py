@@ -6,7 +6,9 @@ randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # In seconds: a process that waits longer for another one gives up. Over
+    # gloo, on CPUs, the backend is not read.
+    dist_cfg=dict(backend='nccl', timeout=600),
 )
 log_processor = dict(by_epoch=True, window_size=10)
 log_level = 'INFO'

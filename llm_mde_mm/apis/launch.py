@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
+from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, RUNNERS
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from llm_mde_mm.datasets.disjoint import check_disjoint
 from llm_mde_mm.models import LLMDepthEstimator
@@ -186,18 +188,44 @@ def build_runner(cfg: Config) -> Runner:
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool; a mistake of the user's ends it with a message alone.
 
+    Of several processes, the one that fails says why. Those that lose the
+    connection to it say that and end too. torchrun is told the reason for
+    its summary.
+
     Args:
         main (Callable[[], None]): The tool.
     """
+    rank = f'process {os.environ["RANK"]}: ' if 'RANK' in os.environ else ''
     try:
-        main()
+        record(_run_to_the_end)(main)
     except LLMMDEError as error:
         name = type(error).__name__
         # torch puts a worker's traceback before the message.
         text = str(error).rpartition(f'.{name}: ')[2]
-        sys.exit(f'{name}: {text.strip()}')
-    if torch_dist.is_available() and torch_dist.is_initialized():
-        # A process that leaves while gloo's threads still serve another one
-        # is aborted.
-        torch_dist.barrier()
-        torch_dist.destroy_process_group()
+        sys.exit(f'{rank}{name}: {text.strip()}')
+
+
+def _run_to_the_end(main: Callable[[], None]) -> None:
+    try:
+        main()
+        if torch_dist.is_available() and torch_dist.is_initialized():
+            # A process that leaves while gloo's threads still serve another
+            # one is aborted.
+            torch_dist.barrier()
+            torch_dist.destroy_process_group()
+    except RuntimeError as error:
+        if not _is_lost_connection(error):
+            raise
+        # Not an error of its own: torchrun's summary leaves it out.
+        sys.exit(
+            f'process {get_rank()}: another process has ended or '
+            'hangs; its own message says why, or the summary that follows'
+        )
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether gloo says that it cannot reach another process any more."""
+    text = str(error)
+    return 'gloo' in text and (
+        ' by peer' in text or 'Timed out' in text or 'Broken pipe' in text
+    )

@@ -7,6 +7,8 @@ from .hooks import (
     PromptLogHook,
     SavePredictionsHook,
 )
+from .sharded_parts import ShardedDepthModel, ShardedOptimWrapper
+from .sharded_runner import ShardedRunner
 
 __all__ = [
     'BF16OptimWrapper',
@@ -16,4 +18,7 @@ __all__ = [
     'ProgressBarHook',
     'PromptLogHook',
     'SavePredictionsHook',
+    'ShardedDepthModel',
+    'ShardedOptimWrapper',
+    'ShardedRunner',
 ]

@@ -1,16 +1,15 @@
 """MMEngine's runner, able to use several processes without a GPU."""
 
 import logging
-import os
-import subprocess
 
 import torch
-import torch.distributed as torch_dist
 from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
+from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -38,16 +37,9 @@ class DepthRunner(Runner):
         Raises:
             ConfigError: If ``model_dtype`` is no floating-point type.
         """
-        built = super().build_model(model)
-        name = self.cfg.get('model_dtype')
-        if name is None:
-            return built
-        dtype = getattr(torch, name, None)
-        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-            raise ConfigError(
-                f"model_dtype is {name!r}: give 'float32' or 'float64'"
-            )
-        return built.to(dtype)
+        return cast_model(
+            super().build_model(model), self.cfg.get('model_dtype')
+        )
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group over gloo where there is no GPU.
@@ -55,12 +47,7 @@ class DepthRunner(Runner):
         Args:
             env_cfg (dict): MMEngine's ``env_cfg``.
         """
-        if self.distributed and not torch.cuda.is_available():
-            if not torch_dist.is_initialized():
-                # srun names rank and size by other words than torchrun.
-                if self._launcher == 'slurm':
-                    _slurm_to_torchrun()
-                torch_dist.init_process_group(backend='gloo')
+        start_gloo(self._launcher, env_cfg.get('dist_cfg'))
         super().setup_env(env_cfg)
 
     def wrap_model(
@@ -74,17 +61,25 @@ class DepthRunner(Runner):
 
         Returns:
             nn.Module: The model, wrapped if there are several processes.
+
+        Raises:
+            ConfigError: If a norm layer does not work here.
         """
+        check_norm_layers(model)
         if (
             self.distributed
             and model_wrapper_cfg is None
-            and not torch.cuda.is_available()
+            and not is_model_wrapper(model)
         ):
             model_wrapper_cfg = dict(
                 type='MMDistributedDataParallel',
-                device_ids=None,
-                broadcast_buffers=False,
+                forward_sync_buffers=False,
+                find_unused_parameters=self.cfg.get(
+                    'find_unused_parameters', False
+                ),
             )
+            if not torch.cuda.is_available():
+                model_wrapper_cfg['device_ids'] = None
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
@@ -98,11 +93,36 @@ class DepthRunner(Runner):
             MMLogger: Its console leaves out the blocks that MMEngine opens
             every run with; the log file has them.
         """
-        logger = super().build_logger(*args, **kwargs)
-        for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_progress)
-        return logger
+        return quieten(super().build_logger(*args, **kwargs))
+
+
+def cast_model(model: nn.Module, name: str | None) -> nn.Module:
+    """A model in the type that a config's ``model_dtype`` names.
+
+    Args:
+        model (nn.Module): Changed in place.
+        name (str | None): torch's name of the type; None leaves the model as
+            it is.
+
+    Raises:
+        ConfigError: If it is no floating-point type.
+    """
+    if name is None:
+        return model
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ConfigError(
+            f"model_dtype is {name!r}: give 'float32' or 'float64'"
+        )
+    return model.to(dtype)
+
+
+def quieten(logger: MMLogger) -> MMLogger:
+    """Keep to progress and results on a logger's console."""
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_is_progress)
+    return logger
 
 
 # Environment, config and hooks, two hundred lines in all, and MMEngine's
@@ -114,23 +134,12 @@ _FILE_ONLY = (
     '"FileClient"',
     '"HardDiskBackend"',
     'Distributed training is not used',
+    'Failed to search registry',
+    # One line for each frozen parameter, where parts differ in their rate.
+    'is skipped since its requires_grad=False',
 )
 
 
 def _is_progress(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_FILE_ONLY)
-
-
-def _slurm_to_torchrun() -> None:
-    nodes = os.environ['SLURM_NODELIST']
-    first = subprocess.run(
-        ['scontrol', 'show', 'hostname', nodes],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()[0]
-    os.environ.setdefault('MASTER_ADDR', first)
-    os.environ.setdefault('MASTER_PORT', '29500')
-    os.environ['RANK'] = os.environ['SLURM_PROCID']
-    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
-    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
+    text = record.getMessage()
+    return not text.startswith(_FILE_ONLY) and not text.endswith(_FILE_ONLY)

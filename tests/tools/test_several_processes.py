@@ -1,9 +1,11 @@
-"""Two processes over gloo give the scores of one."""
+"""Two processes over gloo give the scores of one, and end together."""
 
 import json
+import re
 
 import pytest
 
+from llm_mde_mm.apis import launch
 from tests.tools.conftest import run
 
 OPTIONS = (
@@ -59,3 +61,48 @@ def test_two_processes_give_the_scores_of_one(tiny_config, tmp_path):
         if isinstance(value, float | list):
             value = pytest.approx(value, rel=1e-6)
         assert two[name] == value, name
+
+
+@pytest.mark.parametrize(
+    ('kind', 'reason'),
+    [
+        ('killed', r'rank +: 1 .*\n.*exitcode +: -9 .*\(SIGKILL\)'),
+        ('data', r'(?m)^process 1: DataError: picture_7.png is truncated$'),
+    ],
+)
+def test_a_process_that_dies_ends_the_job(tiny_config, tmp_path, kind, reason):
+    """At once, and not after the ten minutes that processes wait at most."""
+    config = tmp_path / 'faulty.py'
+    config.write_text(f"""
+_base_ = '{tiny_config}'
+custom_imports = dict(imports=['llm_mde_mm', 'tests.tools.faults'])
+custom_hooks = [dict(type='FaultHook', kind='{kind}')]
+train_dataloader = dict(batch_size=1)
+""")
+    done = run(
+        'bash',
+        'tools/dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        tmp_path,
+        PORT='29519',
+    )
+    assert done.returncode != 0
+    assert re.search(reason, done.stderr), done.stderr[-3000:]
+    # The one that was waiting for it has no error of its own.
+    assert '[rank0]: Traceback' not in done.stderr
+    assert 'Root Cause' in done.stderr.partition('rank      : 1')[0]
+
+
+def test_a_lost_connection_is_told_from_other_errors():
+    def lost():
+        raise RuntimeError('[gloo/pair.cc:561] Connection closed by peer')
+
+    def other():
+        raise RuntimeError('shapes differ')
+
+    with pytest.raises(SystemExit, match='another process has ended'):
+        launch.run_tool(lost)
+    with pytest.raises(RuntimeError, match='shapes differ'):
+        launch.run_tool(other)

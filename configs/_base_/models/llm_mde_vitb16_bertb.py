@@ -44,7 +44,7 @@ model = dict(
         in_channels=256,
         channels=(192, 96, 48),
         # Group norm does not depend on how many pictures or processes share
-        # a batch; the paper's is dict(type='SyncBN').
+        # a batch; the paper's is dict(type='SyncBN'), on GPUs.
         norm_cfg=dict(type='GN', num_groups=8),
         min_depth=1e-3,
         max_depth=10.0,

@@ -172,7 +172,18 @@ class LLMDepthEstimator(DepthEstimator):
             SampleList: With ``pred_depth_map`` and the metainfo ``val_loss``,
             a dict by loss name, None for a picture without a measurement.
         """
-        samples = super().val_step(data)
+        return self.score(super().val_step(data))
+
+    def score(self, samples: SampleList) -> SampleList:
+        """Score predictions with the training losses.
+
+        Args:
+            samples (SampleList): With ``pred_depth_map`` and, to be scored,
+                ``gt_depth_map``; changed in place.
+
+        Returns:
+            SampleList: See :meth:`val_step`.
+        """
         for sample in samples:
             if 'gt_depth_map' in sample:
                 sample.set_metainfo(

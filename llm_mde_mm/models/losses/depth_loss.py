@@ -3,9 +3,34 @@
 from abc import abstractmethod
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
 from .functional import valid_depth
+
+
+def mean_over_pictures(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of one value a picture, over those of all processes that count.
+
+    Gradients of several processes are averaged. A process that divided by
+    its own pictures would give those more weight than another's as soon as
+    the numbers of pictures that count differ; so the sum is divided by the
+    processes' mean number.
+
+    Args:
+        values (Tensor): ``(B,)``.
+        counted (Tensor): ``(B,)`` bool. The number may differ between
+            processes, the number of calls must not.
+
+    Returns:
+        Tensor: Scalar, this process's share: the mean of all shares is that
+        of the pictures. Where nothing counts, a 0 that still depends on
+        ``values``, so that every trained parameter gets a gradient.
+    """
+    count = counted.sum().to(values.dtype)
+    all_reduce(count, op='mean')
+    least = 1 / get_world_size()
+    return torch.where(counted, values, 0.0).sum() / count.clamp(min=least)
 
 
 class DepthLoss(nn.Module):
@@ -59,8 +84,7 @@ class DepthLoss(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Mean over the pictures that have a valid pixel.
 
-        A batch without any gives a 0 that still depends on the prediction,
-        so that every trained parameter gets a gradient.
+        See :func:`mean_over_pictures` for several processes, and for batches
+        without any such picture.
         """
-        values, has_valid = self.per_picture(prediction, target)
-        return (values * has_valid).sum() / has_valid.sum().clamp(min=1)
+        return mean_over_pictures(*self.per_picture(prediction, target))

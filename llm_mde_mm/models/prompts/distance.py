@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from llm_mde_mm.models.losses.depth_loss import mean_over_pictures
 from llm_mde_mm.models.losses.functional import valid_depth
 from llm_mde_mm.models.normalisation import ExactBuffersMixin
 from llm_mde_mm.utils.errors import ConfigError
@@ -118,12 +119,11 @@ class DistanceClassifier(ExactBuffersMixin, nn.Module):
             depth (Tensor): ``(B, 1, H, W)`` ground truth in metres, 0 = none.
 
         Returns:
-            Tensor: Mean over the pictures with a measurement; 0, with a
-            gradient of 0, without any.
+            Tensor: :func:`mean_over_pictures` of those with a measurement;
+            0, with a gradient of 0, without any.
         """
         median, known = median_depth(depth)
         # The lower edge belongs to a bin, as in numpy.digitize.
         target = torch.bucketize(median, self.edges, right=True)
         losses = F.cross_entropy(logits.float(), target, reduction='none')
-        mean = torch.where(known, losses, 0.0).sum() / known.sum().clamp(min=1)
-        return self.loss_weight * mean
+        return self.loss_weight * mean_over_pictures(losses, known)

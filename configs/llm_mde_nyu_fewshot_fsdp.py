@@ -1,0 +1,38 @@
+"""The main job with the weights spread over the processes (FSDP).
+
+For a language model that does not fit one card. The batch is that of all
+processes together, as with DDP: 16 pictures each.
+
+Command: LLM_WEIGHTS=NAME tools/dist_train.sh \
+    configs/llm_mde_nyu_fewshot_fsdp.py 4
+A checkpoint is one file; tools/test.py and tools/predict.py load it whole.
+"""
+
+_base_ = './llm_mde_nyu_fewshot.py'
+
+runner_type = 'ShardedRunner'
+optim_wrapper = dict(type='ShardedOptimWrapper')
+train_cfg = dict(
+    _delete_=True, type='EpochBasedTrainLoop', max_epochs=50, val_interval=1
+)
+default_hooks = dict(
+    checkpoint=dict(
+        _delete_=True,
+        type='CheckpointHook',
+        interval=1,
+        max_keep_ckpts=2,
+        save_best='loss',
+        rule='less',
+    )
+)
+# Those of the base that look into the model would find a share of it.
+custom_hooks = [
+    dict(type='ProgressBarHook'),
+    dict(
+        type='EarlyStoppingHook',
+        monitor='loss',
+        rule='less',
+        min_delta=0.0,
+        patience=5,
+    ),
+]

@@ -1,0 +1,209 @@
+"""One process of several that train; run by test_processes.py."""
+
+import os
+import sys
+
+import torch
+import torch.distributed as dist
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import HOOKS, MODELS
+from mmseg.structures import SegDataSample
+
+from llm_mde_mm.apis import launch
+from llm_mde_mm.engine import DepthRunner
+from llm_mde_mm.utils.errors import ConfigError
+from tests.conftest import TINY_MODEL, _factory
+from tests.tools.conftest import CONFIG
+
+# Which of a step's four pictures have a measurement. Processes take every
+# second one: with two, the second and third step leave them 2 and 0, 2 and 1
+# pictures that count, and the fourth step none.
+STEPS = ('1111', '1010', '1110', '0000', '1111')
+NO_DROPOUT = dict(
+    backbone__language__dropout=0.0, backbone__reprogramming__dropout=0.0
+)
+SUPERVISED = dict(
+    backbone__prompt__distance_mode='learned',
+    backbone__prompt__distance_loss_weight=0.5,
+)
+
+
+def _scheme(finetune):
+    lora = dict(rank=2, alpha=4) if finetune == 'lora' else None
+    return {
+        f'backbone__{part}__{key}': value
+        for part in ('vision', 'language')
+        for key, value in (('finetune', finetune), ('lora', lora))
+    }
+
+
+# What decides which parameters there are and where they are read.
+VARIANTS = {
+    **{
+        f'prompt {mode}': dict(backbone__prompt__mode=mode)
+        for mode in ('none', 'fixed')
+    },
+    'distance learned': dict(backbone__prompt__distance_mode='learned'),
+    'distance supervised': SUPERVISED,
+    **{
+        f'control {control}': dict(backbone__language__control=control)
+        for control in ('identity', 'random', 'attention')
+    },
+    **{f'finetune {f}': _scheme(f) for f in ('frozen', 'lora', 'full')},
+    'path round the model': dict(neck__vision_channels=24),
+    'several blocks, low rank': dict(
+        backbone__vision__blocks=[0, 1],
+        neck__vision_channels=[24, 24],
+        backbone__prototypes__prototype_rank=3,
+    ),
+}
+
+
+def batch(step, rank, world_size):
+    """This process's share of the four pictures of a step."""
+    generator = torch.Generator().manual_seed(step)
+    pictures = torch.randint(
+        0, 256, (4, 3, 32, 48), generator=generator, dtype=torch.uint8
+    )
+    depths = torch.rand(4, 1, 32, 48, generator=generator).double() * 5 + 0.5
+    keep = torch.tensor([int(c) for c in STEPS[step]]).view(4, 1, 1, 1)
+    samples = [
+        SegDataSample(
+            gt_depth_map=PixelData(data=depth),
+            metainfo=dict(ori_shape=(32, 48), img_shape=(32, 48)),
+        )
+        for depth in depths * keep
+    ]
+    mine = slice(rank, None, world_size)
+    return dict(inputs=list(pictures[mine]), data_samples=samples[mine])
+
+
+def tiny_runner(changes, folder, world_size):
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    model = MODELS.build(_factory(TINY_MODEL)(**changes))
+    return DepthRunner(
+        model,
+        work_dir=folder,
+        launcher='none' if world_size == 1 else 'pytorch',
+        log_level='ERROR',
+        experiment_name=f'{os.urandom(4).hex()}',
+        cfg=dict(model_dtype='float64'),
+    )
+
+
+def gradients(changes, folder, rank=0, world_size=1, steps=(0, 1, 2, 3, 4)):
+    """Loss and every gradient of each step, trained by AdamW."""
+    runner = tiny_runner(changes, folder, world_size)
+    trained = {
+        name.removeprefix('module.'): parameter
+        for name, parameter in runner.model.named_parameters()
+        if parameter.requires_grad
+    }
+    optimizer = torch.optim.AdamW(trained.values(), lr=1e-3)
+    wrapper = OptimWrapper(optimizer)
+    seen = []
+    optimizer.register_step_pre_hook(
+        lambda *_: seen.append(
+            {
+                name: None if p.grad is None else p.grad.clone()
+                for name, p in trained.items()
+            }
+        )
+    )
+    losses = [
+        runner.model.train_step(batch(i, rank, world_size), wrapper)
+        for i in steps
+    ]
+    return [loss['loss'].item() for loss in losses], seen
+
+
+@HOOKS.register_module()
+class LossHook(Hook):
+    """Keep the loss of each step."""
+
+    def __init__(self):
+        self.losses = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.losses.append(outputs['loss'].item())
+
+
+def rooms(folder, **options):
+    """Train on rendered rooms for two epochs of five steps."""
+    path = f'{folder}/rooms_{dist.get_rank()}.py'
+    with open(path, 'w') as file:
+        file.write(CONFIG)
+    cfg = launch.load_config(
+        path,
+        dict(
+            model_dtype='float64',
+            launcher='pytorch',
+            log_level='ERROR',
+            **{
+                'train_dataloader.dataset.num_rooms': 20,
+                'train_dataloader.batch_size': 2,
+                'optim_wrapper.paramwise_cfg.custom_keys': {
+                    'backbone.vision': dict(lr_mult=0.2)
+                },
+            },
+        )
+        | options,
+    )
+    hook = LossHook()
+    cfg.custom_hooks = [dict(type='EarlyStoppingHook', monitor='loss')]
+    runner = launch.build_runner(cfg)
+    runner.register_hook(hook)
+    runner.train()
+    return hook.losses
+
+
+SHARDED = {
+    'runner_type': 'ShardedRunner',
+    'optim_wrapper.type': 'ShardedOptimWrapper',
+}
+
+
+def main(rank, folder):
+    init_default_scope('mmseg')
+    world_size = 2
+    os.environ['LOCAL_RANK'] = str(rank)
+    dist.init_process_group(
+        'gloo',
+        init_method=f'file://{folder}/store',
+        rank=rank,
+        world_size=world_size,
+    )
+    torch.set_num_threads(1)
+    results = {}
+    try:
+        tiny_runner(dict(decode_head__norm_cfg=dict(type='SyncBN')), folder, 2)
+    except ConfigError as error:
+        results['sync_bn'] = str(error)
+    results['gradients'] = gradients(
+        {**NO_DROPOUT, **SUPERVISED}, folder, rank, world_size
+    )
+    # DDP notices in the step after that a parameter had no gradient.
+    results['variants'] = {
+        name: gradients(changes, folder, rank, world_size, steps=(1, 3, 0))
+        for name, changes in VARIANTS.items()
+    }
+    results['ddp'] = rooms(folder, work_dir=f'{folder}/ddp')
+    results['fsdp'] = rooms(folder, work_dir=f'{folder}/fsdp', **SHARDED)
+    results['resumed'] = rooms(
+        folder,
+        work_dir=f'{folder}/resumed',
+        load_from=f'{folder}/fsdp/epoch_1.pth',
+        resume=True,
+        **SHARDED,
+    )
+    torch.save(results, f'{folder}/{rank}.pt')
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,134 @@
+"""Two processes over gloo train what one does."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from llm_mde_mm.apis import launch
+from llm_mde_mm.engine.sharded_parts import transformer_blocks
+from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
+from llm_mde_mm.utils.errors import ConfigError
+from tests.engine import process_worker as worker
+from tests.tools.conftest import ROOT
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('processes')
+
+
+@pytest.fixture(scope='module')
+def two(folder):
+    """What each of two processes found out."""
+    here = dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+    processes = [
+        subprocess.Popen(
+            [sys.executable, worker.__file__, str(rank), str(folder)],
+            cwd=folder,
+            env=os.environ | here,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
+    return [torch.load(folder / f'{rank}.pt') for rank in (0, 1)]
+
+
+def flat(gradients):
+    return torch.cat([g.flatten() for g in gradients.values()])
+
+
+def test_the_gradients_are_those_of_one_process(two, tmp_path):
+    """Also where processes differ in how many pictures have a measurement."""
+    losses, gradients = worker.gradients(
+        {**worker.NO_DROPOUT, **worker.SUPERVISED}, str(tmp_path)
+    )
+    (first_losses, first), (second_losses, second) = (
+        result['gradients'] for result in two
+    )
+    assert len(gradients) == len(first) == len(worker.STEPS)
+    for step, one in enumerate(gradients):
+        assert list(first[step]) == list(one)
+        assert torch.equal(flat(first[step]), flat(second[step]))
+        difference = (flat(first[step]) - flat(one)).norm()
+        assert difference <= 1e-6 * flat(one).norm(), step
+        mean = (first_losses[step] + second_losses[step]) / 2
+        assert mean == pytest.approx(losses[step], rel=1e-6)
+    # The fourth step has no measurement at all.
+    assert [bool(flat(one).any()) for one in gradients] == [
+        '1' in step for step in worker.STEPS
+    ]
+
+
+@pytest.mark.parametrize('variant', worker.VARIANTS)
+def test_every_trained_parameter_gets_a_gradient(two, variant):
+    """DDP without find_unused_parameters would stop, or wait, otherwise."""
+    for result in two:
+        losses, steps = result['variants'][variant]
+        assert len(steps) == 3
+        for gradients in steps:
+            assert len(gradients) > 10
+            for name, gradient in gradients.items():
+                assert gradient is not None, name
+                assert torch.isfinite(gradient).all(), name
+
+
+def test_sync_bn_is_refused_on_cpus(two):
+    for result in two:
+        assert 'decode_head.blocks.0.norm1' in result['sync_bn']
+        assert "norm_cfg=dict(type='GN'" in result['sync_bn']
+
+
+def test_fsdp_has_the_losses_of_ddp(two):
+    """Ten steps, five of them again after a resume."""
+    for result in two:
+        assert len(result['ddp']) == 10
+        assert result['fsdp'] == pytest.approx(result['ddp'], rel=1e-6)
+        assert result['resumed'] == pytest.approx(result['ddp'][5:], rel=1e-6)
+
+
+@pytest.mark.parametrize('name', ['fsdp', 'resumed'])
+def test_a_checkpoint_of_fsdp_is_that_of_ddp(two, folder, name):
+    want = read_checkpoint(folder / 'ddp' / 'epoch_2.pth')
+    path = folder / name / 'epoch_2.pth'
+    got = read_checkpoint(path)
+    assert got['meta']['epoch'] == want['meta']['epoch'] == 2
+    # Without any wrapper, as for a prediction.
+    model = MODELS.build(launch.load_config(folder / 'rooms_0.py').model)
+    load_model(model.double(), path)
+    state = model.state_dict()
+    assert state.keys() == want['state_dict'].keys()
+    for key, tensor in want['state_dict'].items():
+        torch.testing.assert_close(state[key], tensor, rtol=1e-6, atol=1e-9)
+
+
+def test_fsdp_needs_a_launcher(tmp_path):
+    options = dict(work_dir=str(tmp_path), **worker.SHARDED)
+    cfg = launch.load_config(ROOT / 'configs/quickstart/rooms.py', options)
+    with pytest.raises(ConfigError, match='tools/dist_train.sh'):
+        launch.build_runner(cfg)
+
+
+def test_the_units_of_fsdp_are_the_transformer_blocks(build, tiny_model_cfg):
+    backbone = build(tiny_model_cfg(backbone__language__lora=None)).backbone
+    units = transformer_blocks(backbone)
+    assert units == [
+        *backbone.vision.model.blocks,
+        *backbone.language.model.encoder.layer,
+    ]
+    # No list of layers in there, and nothing to take for one.
+    control = dict(backbone__language__control='identity')
+    backbone = build(tiny_model_cfg(**control)).backbone
+    assert transformer_blocks(backbone) == [*backbone.vision.model.blocks]
