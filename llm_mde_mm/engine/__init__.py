@@ -5,6 +5,7 @@ from .hooks import (
     ParameterTableHook,
     ProgressBarHook,
     PromptLogHook,
+    SafeCheckpointHook,
     SavePredictionsHook,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     'ParameterTableHook',
     'ProgressBarHook',
     'PromptLogHook',
+    'SafeCheckpointHook',
     'SavePredictionsHook',
 ]

@@ -7,16 +7,17 @@ import subprocess
 import torch
 import torch.distributed as torch_dist
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from llm_mde_mm.utils.errors import ConfigError
 
+from .checkpointing import CheckpointRunner
+
 
 @RUNNERS.register_module()
-class DepthRunner(Runner):
-    """A Runner for GPUs and, over gloo, for CPUs.
+class DepthRunner(CheckpointRunner):
+    """A Runner for GPUs and, over gloo, for CPUs, with safe checkpoints.
 
     MMEngine's own asks for a CUDA device as soon as there is a launcher. The
     environment and the config go to the log file; the console keeps to

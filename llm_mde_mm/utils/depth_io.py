@@ -1,12 +1,12 @@
 """Depth files: 16-bit PNG in millimetres, NumPy, written whole or not."""
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from llm_mde_mm.utils.whole_file import whole_file
 
 _MILLIMETRES = 1000.0
 _MAX_UINT16 = 65535
@@ -19,18 +19,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         path (Path): The file; its folder must exist.
         data (bytes): Its content.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as stream:
-            stream.write(data)
-        # mkstemp makes the file private; give it a new file's usual mode.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with whole_file(path) as stream:
+        stream.write(data)
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:

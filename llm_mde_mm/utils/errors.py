@@ -20,5 +20,9 @@ class WeightsError(LLMMDEError, OSError):
     """Weights cannot be found, read, trusted or matched to the model."""
 
 
+class DamagedError(WeightsError):
+    """A file of weights is not as it was written: truncated or altered."""
+
+
 class ConfigError(LLMMDEError, ValueError):
     """A config names an option or a value that does not exist."""

@@ -66,6 +66,7 @@ class HFLanguageModel(BaseModule):
     ) -> None:
         super().__init__()
         random = weights in (None, 'random')
+        self.pretrained = None if random or control == 'random' else weights
         if tokenizer is None and not random:
             tokenizer = weights
         self.tokenizer = load_tokenizer(tokenizer)

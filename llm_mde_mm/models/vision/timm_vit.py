@@ -54,6 +54,7 @@ class TimmViT(BaseModule):
     ) -> None:
         super().__init__()
         source = find_timm_source(model_name, weights)
+        self.pretrained = None if weights == 'random' else weights
         self.model_name = source.model_name
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
