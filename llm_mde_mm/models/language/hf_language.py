@@ -109,6 +109,13 @@ class HFLanguageModel(BaseModule):
         ids = torch.arange(4, device=words.device) * (words.shape[0] // 4)
         return self(self.embed(ids[None]), None)
 
+    def init_weights(self) -> None:
+        """Leave the weights as the constructor has loaded them.
+
+        MMEngine calls this before training, and its own would go on to the
+        network's method of this name, which draws all of them at random.
+        """
+
     @property
     def word_embeddings(self) -> Tensor:
         """``(V, D)`` word-embedding table E, frozen."""

@@ -110,6 +110,13 @@ class TimmViT(BaseModule):
         generator = torch.Generator().manual_seed(0)
         return self(torch.randn(1, 3, *self.img_size, generator=generator))[-1]
 
+    def init_weights(self) -> None:
+        """Leave the weights as the constructor has loaded them.
+
+        MMEngine calls this before training, and its own would go on to the
+        network's method of this name, which draws all of them at random.
+        """
+
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Patch tokens after each block that is read, and the final norm.
 
