@@ -31,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dtype', choices=DTYPES, default='fp32', help='of the weights'
     )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -38,9 +39,8 @@ def main() -> None:
     """Predict."""
     args = parse_args()
     files = picture_files(args.picture)
-    inferencer = DepthInferencer(
-        args.config, args.checkpoint, args.device, args.dtype
-    )
+    cfg = launch.load_config(args.config, args.cfg_options)
+    inferencer = DepthInferencer(cfg, args.checkpoint, args.device, args.dtype)
     predictions = inferencer.iterate(files, args.batch_size)
     max_depth = inferencer.model.decode_head.max_depth
     for prediction in tqdm(predictions, total=len(files), unit='picture'):

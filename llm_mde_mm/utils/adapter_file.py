@@ -100,7 +100,7 @@ def read_adapter(path: Path) -> dict[str, Any]:
     if about.get('format') != _FORMAT:
         raise WeightsError(
             f'{path} is no adapter of this package: make one with '
-            'tools/export_adapter.py'
+            'tools/convert_adapter.py'
         )
     try:
         base = json.loads(about['base'])

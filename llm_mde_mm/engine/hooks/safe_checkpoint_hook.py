@@ -48,7 +48,7 @@ class SafeCheckpointHook(CheckpointHook):
             if kwargs.get(key) is not None:
                 raise ConfigError(
                     f'checkpoint.{key} does not go with SafeCheckpointHook: '
-                    'files are local, and tools/export_adapter.py publishes'
+                    'files are local, and tools/convert_adapter.py publishes'
                 )
         super().__init__(**kwargs)
         if self.args:
