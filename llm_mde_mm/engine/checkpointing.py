@@ -1,12 +1,11 @@
 """How a runner saves, loads and resumes: safely, and what was trained."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mmengine
-import torch
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -31,6 +30,8 @@ from llm_mde_mm.utils.frozen_base import (
     pretrained_parts,
     tensor_digest,
 )
+
+from .resume_checks import check_moments, check_resumable, scheduler_states
 
 
 class CheckpointRunner(Runner):
@@ -99,13 +100,14 @@ class CheckpointRunner(Runner):
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = _scheduler_states(
+            checkpoint['param_schedulers'] = scheduler_states(
                 self.param_schedulers
             )
-        hub = self.message_hub.state_dict()
-        checkpoint['message_hub'] = hub
+        checkpoint['message_hub'] = self.message_hub.state_dict()
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        checkpoint['message_hub'] = plain_message_hub(hub)
+        checkpoint['message_hub'] = plain_message_hub(
+            checkpoint['message_hub']
+        )
         if self.checkpoint_content == 'adapter':
             drop_base(checkpoint, self.frozen_base())
         write_checkpoint(checkpoint, Path(out_dir) / filename)
@@ -155,7 +157,7 @@ class CheckpointRunner(Runner):
         path = find_checkpoint(filename)
         checkpoint = read_checkpoint(path)
         if self._resume:
-            self._check_resumable(checkpoint, path)
+            check_resumable(checkpoint, path, self.param_schedulers)
         model, base = self.bare_model, self.frozen_base()
         read = dict(checkpoint['state_dict'])
         fit_checkpoint(checkpoint, model, path, base)
@@ -170,32 +172,6 @@ class CheckpointRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {path}')
         return checkpoint
-
-    def _check_resumable(self, checkpoint: dict, path: Path) -> None:
-        needed = ['optimizer', 'message_hub']
-        if self.param_schedulers is not None:
-            needed.append('param_schedulers')
-        missing = [key for key in needed if key not in checkpoint]
-        meta = checkpoint['meta']
-        missing += [
-            f'meta.{key}'
-            for key in ('epoch', 'iter')
-            if type(meta.get(key)) is not int
-        ]
-        if missing:
-            raise WeightsError(
-                f'{path} cannot be resumed from: it has no '
-                f'{", ".join(missing)}. Resume from the last checkpoint of a '
-                'run; this one serves as load_from'
-            )
-        stored = checkpoint.get('param_schedulers')
-        if self.param_schedulers is not None and _shape(
-            _scheduler_states(self.param_schedulers)
-        ) != _shape(stored):
-            raise WeightsError(
-                f'{path} does not continue this run: param_scheduler is '
-                'another'
-            )
 
     def resume(
         self,
@@ -220,7 +196,7 @@ class CheckpointRunner(Runner):
             super().resume(
                 str(filename), resume_optimizer, resume_param_scheduler, 'cpu'
             )
-            _check_moments(self.optim_wrapper)
+            check_moments(self.optim_wrapper)
         except LLMMDEError:
             raise
         except (
@@ -274,38 +250,3 @@ class CheckpointRunner(Runner):
             f'{folder} holds no checkpoint yet: training starts at the '
             'beginning'
         )
-
-
-def _scheduler_states(schedulers: Any) -> Any:
-    if isinstance(schedulers, Mapping):
-        return {n: _scheduler_states(group) for n, group in schedulers.items()}
-    # Functions are the config's; they need not come out of a file.
-    return [
-        {k: v for k, v in s.state_dict().items() if not callable(v)}
-        for s in schedulers
-    ]
-
-
-def _shape(states: Any) -> Any:
-    """Which schedulers there are, by their settings' names."""
-    if isinstance(states, Mapping) and not any(
-        isinstance(v, list) for v in states.values()
-    ):
-        return sorted(states)
-    if isinstance(states, Mapping):
-        return {n: _shape(group) for n, group in states.items()}
-    if isinstance(states, list):
-        return [_shape(state) for state in states]
-    return type(states).__name__
-
-
-def _check_moments(optim_wrapper: Any) -> None:
-    """Optimizers take a state of any shape and fail, or not, at a step."""
-    optimizer: torch.optim.Optimizer = optim_wrapper.optimizer
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if torch.is_tensor(value) and value.dim() > 0:
-                if value.shape != getattr(parameter, 'shape', None):
-                    raise ValueError(
-                        f'{name} of the optimizer is {tuple(value.shape)}'
-                    )
