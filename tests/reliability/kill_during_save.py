@@ -58,7 +58,9 @@ class Reporter(Hook):
 
 def train(config: Path, folder: Path, pipe: int) -> None:
     """A child's life."""
-    log = os.open(folder.parent / 'console', os.O_WRONLY | os.O_CREAT)
+    log = os.open(
+        folder.parent / 'console', os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    )
     os.dup2(log, 1)
     os.dup2(log, 2)
     cfg = launch.load_config(str(config))
