@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := work_dirs/quickstart
 
-.PHONY: install dev quickstart test lint clean
+.PHONY: install dev quickstart test reliability lint clean
 
 install: .venv/.installed
 dev: .venv/.installed-dev
@@ -25,6 +25,12 @@ quickstart: install
 
 test: dev
 	$(BIN)/python -m pytest -n 2
+
+# What takes minutes; `make test` has short versions.
+reliability: dev
+	@set -e; for script in $(filter-out tests/reliability/test_%, \
+	    $(wildcard tests/reliability/*.py)); do \
+	    echo "$$script"; $(BIN)/python "$$script"; done
 
 lint: dev
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ setup(
         'onedl-mmengine>=0.10.12',
         'onedl-mmsegmentation>=1.4.2',
         'peft>=0.21',
+        'safetensors>=0.8',
         'timm>=1.0.31',
         'torch>=2.15',
         'tqdm>=4.70',

@@ -40,7 +40,9 @@ def test_tools_accept_the_commands(command, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr('sys.argv', [tool, *arguments])
-    assert (ROOT / module.parse_args().config).is_file()
+    args = module.parse_args()
+    if tool != 'tools/convert_adapter.py':  # which needs no config
+        assert (ROOT / args.config).is_file()
 
 
 def test_the_scripts_and_targets_exist():

@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="average with the mirrored picture's depth, in twice the time",
     )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -43,12 +44,9 @@ def main() -> None:
     """Predict."""
     args = parse_args()
     files = picture_files(args.picture)
+    cfg = launch.load_config(args.config, args.cfg_options)
     inferencer = DepthInferencer(
-        args.config,
-        args.checkpoint,
-        args.device,
-        args.dtype,
-        args.flip_tta,
+        cfg, args.checkpoint, args.device, args.dtype, args.flip_tta
     )
     predictions = inferencer.iterate(files, args.batch_size)
     max_depth = inferencer.model.decode_head.max_depth

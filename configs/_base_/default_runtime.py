@@ -19,9 +19,11 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # Two are kept: the older one outlives a death while the newer is written.
+    # What was trained, beside digests of the frozen base; content='full' for
+    # all of it. The older of the two kept outlives damage to the newer.
     checkpoint=dict(
-        type='CheckpointHook',
+        type='SafeCheckpointHook',
+        content='adapter',
         interval=1,
         max_keep_ckpts=2,
         save_best='loss',

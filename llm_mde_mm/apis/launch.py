@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -171,8 +172,10 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config names, MMEngine's own by default.
 
     Raises:
-        ConfigError: If a part that the config names is not registered.
+        ConfigError: If a part that the config names is not registered, or
+            its ``work_dir`` cannot be written.
     """
+    _check_folder(Path(cfg.work_dir))
     try:
         if 'runner_type' in cfg:
             return RUNNERS.build(cfg)
@@ -182,6 +185,19 @@ def build_runner(cfg: Config) -> Runner:
             raise
         raise ConfigError(
             f'the config names a part that nobody registered: {error.args[0]}'
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Try to write before the model is built, not after the first epoch."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f'work_dir {folder} cannot be written ({error.strerror}): give '
+            'another by --work-dir'
         ) from error
 
 

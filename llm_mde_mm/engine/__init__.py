@@ -5,6 +5,7 @@ from .hooks import (
     ParameterTableHook,
     ProgressBarHook,
     PromptLogHook,
+    SafeCheckpointHook,
     SavePredictionsHook,
 )
 from .sharded_parts import ShardedDepthModel, ShardedOptimWrapper
@@ -17,6 +18,7 @@ __all__ = [
     'ParameterTableHook',
     'ProgressBarHook',
     'PromptLogHook',
+    'SafeCheckpointHook',
     'SavePredictionsHook',
     'ShardedDepthModel',
     'ShardedOptimWrapper',

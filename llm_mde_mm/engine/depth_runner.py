@@ -5,17 +5,18 @@ import logging
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.utils.errors import ConfigError
 
+from .checkpointing import CheckpointRunner
+
 
 @RUNNERS.register_module()
-class DepthRunner(Runner):
-    """A Runner for GPUs and, over gloo, for CPUs.
+class DepthRunner(CheckpointRunner):
+    """A Runner for GPUs and, over gloo, for CPUs, with safe checkpoints.
 
     MMEngine's own asks for a CUDA device as soon as there is a launcher. The
     environment and the config go to the log file; the console keeps to

@@ -17,6 +17,7 @@ from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 
 from llm_mde_mm.utils.checkpoint import read_checkpoint
+from llm_mde_mm.utils.checkpoint_writing import plain_message_hub
 from llm_mde_mm.utils.errors import ConfigError
 
 from .depth_runner import cast_model, quieten
@@ -111,7 +112,7 @@ class ShardedRunner(FlexibleRunner):
                     dataset_meta=self.train_dataloader.dataset.metainfo,
                 )
                 | (meta or {}),
-                message_hub=self.message_hub.state_dict(),
+                message_hub=plain_message_hub(self.message_hub.state_dict()),
             ),
             callback=lambda checkpoint: self.call_hook(
                 'before_save_checkpoint', checkpoint=checkpoint

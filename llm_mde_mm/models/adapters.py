@@ -143,6 +143,30 @@ def merge_adapters(module: nn.Module) -> None:
             layer.merge(safe_merge=True)
 
 
+def unload_adapters(module: nn.Module) -> list[str]:
+    """Merge every adapter and put the plain layer in its place, for good.
+
+    The weights then have the names that they have without LoRA.
+
+    Args:
+        module (nn.Module): Changed in place.
+
+    Returns:
+        list[str]: Names of the layers that carried an adapter.
+    """
+    merge_adapters(module)
+    adapted = [
+        name
+        for name, layer in module.named_modules()
+        if isinstance(layer, BaseTunerLayer)
+    ]
+    for name in adapted:
+        parent, _, child = name.rpartition('.')
+        layer: Any = module.get_submodule(name)
+        setattr(module.get_submodule(parent), child, layer.get_base_layer())
+    return adapted
+
+
 def set_finetuning(
     module: nn.Module,
     finetune: str,

@@ -1,27 +1,20 @@
-"""Read checkpoints without running what is in them."""
+"""Find and read checkpoints, without running what is in them."""
 
 import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy._core.multiarray as np_core
 import torch
-from mmengine.logging import HistoryBuffer
-from torch import nn
+from torch import Tensor, nn
 
+from llm_mde_mm.utils.adapter_file import ADAPTER_SUFFIX, read_adapter
+from llm_mde_mm.utils.checkpoint_writing import POINTER, message_hub_state
 from llm_mde_mm.utils.errors import WeightsError
+from llm_mde_mm.utils.frozen_base import restore_base
+from llm_mde_mm.utils.zip_check import check_archive
 
-# What an MMEngine checkpoint holds beside tensors: its log's numbers.
-_HARMLESS: list = [
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    np_core.scalar,
-    np_core._reconstruct,
-    getattr,
-    *(type(np.dtype(name)) for name in ('float64', 'float32', 'int64')),
-]
 _BEST = 'best_*.pth'
 
 
@@ -35,51 +28,231 @@ def find_checkpoint(path: str | Path) -> Path:
     Raises:
         WeightsError: If there is none.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_file():
         return path
     if not path.is_dir():
         raise WeightsError(f'there is no checkpoint {path}')
     best = sorted(path.glob(_BEST), key=lambda p: p.stat().st_mtime)
-    if best:
-        return best[-1]
-    pointer = path / 'last_checkpoint'
-    if pointer.is_file():
-        last = Path(pointer.read_text().strip())
-        # The pointer holds an absolute path; the folder may have moved.
-        for candidate in (path / last.name, last):
-            if candidate.is_file():
-                return candidate
-    raise WeightsError(f'{path} holds no checkpoint: train first')
+    last = resumable_checkpoints(path)
+    if not best and not last:
+        raise WeightsError(f'{path} holds no checkpoint: train first')
+    return best[-1] if best else last[0]
+
+
+def resumable_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints of a run that it can go on from, the one to take first.
+
+    That is the one that ``last_checkpoint`` names, but for a later one whose
+    run died before it could name it. Whether they are whole is not looked at.
+
+    Args:
+        folder (Path): The run's.
+    """
+    pointer = folder / POINTER
+    pointed = _pointed(pointer)
+    found = [
+        path
+        for path in folder.glob('*.pth')
+        if path.is_file() and not path.match(_BEST)
+    ]
+    if pointed is not None and pointed not in found and pointed.is_file():
+        found.append(pointed)
+    found.sort(key=lambda p: (p.stat().st_mtime_ns, _step(p)), reverse=True)
+    if pointed not in found:
+        return found
+    moved = pointer.stat().st_mtime_ns
+    # Copying a folder may set all times alike; then the number decides.
+    later = [
+        path
+        for path in found
+        if path.stat().st_mtime_ns > moved and _step(path) > _step(pointed)
+    ]
+    rest = [p for p in found if p not in later and p != pointed]
+    return [*later, pointed, *rest]
+
+
+def _pointed(pointer: Path) -> Path | None:
+    try:
+        name = pointer.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    # MMEngine's own hook writes absolute paths; the folder may have moved.
+    here = pointer.parent / Path(name).name
+    return here if here.is_file() else pointer.parent / name
+
+
+def _step(path: Path) -> int:
+    digits = path.stem.rpartition('_')[2]
+    return int(digits) if digits.isdecimal() else -1
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a checkpoint onto the CPU; no code in it is run.
 
+    Args:
+        path (str | Path): A ``.pth`` of this package or of ``torch.save``, or
+            an adapter in ``.safetensors``.
+
+    Returns:
+        dict[str, Any]: With ``state_dict`` and ``meta`` in any case.
+
     Raises:
-        WeightsError: If the file is damaged, or holds objects other than
-            tensors and MMEngine's log.
+        DamagedError: If the file is truncated or altered.
+        WeightsError: If it holds other objects than tensors, numbers, text
+            and containers of them, or is no checkpoint.
     """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f'there is no checkpoint {path}')
+    if path.suffix == ADAPTER_SUFFIX:
+        checkpoint: Any = read_adapter(path)
+    else:
+        checkpoint = _read_torch(path)
+    if isinstance(checkpoint, dict) and 'state_dict' not in checkpoint:
+        checkpoint = dict(state_dict=checkpoint)
+    reason = _unfit(checkpoint)
+    if reason:
+        raise WeightsError(f'{path} is not loaded: {reason}')
+    checkpoint.setdefault('meta', {})
+    if 'message_hub' in checkpoint:
+        checkpoint['message_hub'] = message_hub_state(
+            checkpoint['message_hub']
+        )
+    return checkpoint
+
+
+@contextmanager
+def _no_globals() -> Iterator[None]:
+    """Take back what other packages have allowed torch to build."""
+    allowed = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
+        yield
+    finally:
+        torch.serialization.add_safe_globals(allowed)
+
+
+def _read_torch(path: Path) -> Any:
+    check_archive(path)
+    try:
+        with _no_globals():
             return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f'{path} is not loaded: it is damaged, or it holds more than '
-            f'weights and could run code ({str(error)[:200]})'
+            f'{path} is not loaded: it holds more than weights and could run '
+            f'code ({str(error)[:200]})'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # a made-up pickle can fail in any way
         raise WeightsError(
-            f'{path} cannot be read as a checkpoint: {error}'
+            f'{path} cannot be read as a checkpoint: '
+            f'{type(error).__name__}: {str(error)[:200]}'
         ) from error
+
+
+def _unfit(checkpoint: Any) -> str | None:
+    """Why something that was read is no checkpoint, None if it is one."""
+    if not isinstance(checkpoint, dict):
+        return f'it holds a {type(checkpoint).__name__}, no state_dict'
+    for key in ('state_dict', 'ema_state_dict'):
+        state = checkpoint.get(key, {})
+        if not isinstance(state, dict):
+            return f'its {key} is no dict'
+        for name, tensor in state.items():
+            if not isinstance(name, str) or not _is_dense(tensor):
+                return f'{key}[{name!r}] is no tensor on the CPU'
+    meta = checkpoint.get('meta', {})
+    if not isinstance(meta, dict):
+        return 'its meta is no dict'
+    if 'config' in meta:
+        return 'its meta has a config that MMEngine would run as a program'
+    base = checkpoint.get('base', {})
+    if not isinstance(base, dict) or not _all_text(base.values()):
+        return 'its base is no dict of digests'
+    if 'message_hub' in checkpoint:
+        return _unfit_hub(checkpoint['message_hub'])
+    return None
+
+
+def _unfit_hub(hub: Any) -> str | None:
+    if not isinstance(hub, dict):
+        return 'its message_hub is no dict'
+    parts = [
+        hub.get(key) for key in ('log_scalars', 'runtime_info', 'resumed_keys')
+    ]
+    if not all(isinstance(part, dict) for part in parts):
+        return 'its message_hub lacks a part'
+    for name, log in hub['log_scalars'].items():
+        if not isinstance(log, dict) or not (
+            _is_dense(log.get('values'))
+            and _is_dense(log.get('counts'))
+            and log['values'].shape == log['counts'].shape
+            and log['values'].dim() == 1
+            and isinstance(log.get('max_length'), int)
+        ):
+            return f'the log of {name!r} in its message_hub is no log'
+    return None
+
+
+def _is_dense(value: Any) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == 'cpu'
+        and not value.is_quantized
+    )
+
+
+def _all_text(values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def fit_checkpoint(
+    checkpoint: dict,
+    model: nn.Module,
+    path: str | Path,
+    known: Mapping[str, str] | None = None,
+) -> None:
+    """Complete a checkpoint from the model's frozen base and compare them.
+
+    Args:
+        checkpoint (dict): From :func:`read_checkpoint`; changed in place.
+        model (nn.Module): Not wrapped, as its config builds it.
+        path (str | Path): The file, for errors.
+        known (Mapping[str, str] | None): See :func:`restore_base`.
+
+    Raises:
+        WeightsError: If the checkpoint belongs to another base or another
+            config.
+    """
+    restore_base(checkpoint, model, path, known)
+    state, ours = checkpoint['state_dict'], model.state_dict()
+    missing = sorted(ours.keys() - state.keys())
+    extra = sorted(
+        (state.keys() | (checkpoint.get('base') or {}).keys()) - ours.keys()
+    )
+    both = sorted(ours.keys() & state.keys())
+    shape = [k for k in both if ours[k].shape != state[k].shape]
+    kind = [
+        k
+        for k in both
+        if ours[k].is_floating_point() != state[k].is_floating_point()
+    ]
+    if missing or extra or shape or kind:
+        raise WeightsError(
+            f'{path} belongs to another config: {len(missing)} tensors of '
+            f'this model are not in it {missing[:2]}, {len(extra)} of its own '
+            f'are not in the model {extra[:2]}, {len(shape)} differ in shape '
+            f'{shape[:2]}, {len(kind)} in being whole numbers {kind[:2]}'
+        )
 
 
 def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
     """Fill a model from a checkpoint, completely.
 
     Args:
-        model (nn.Module): Not wrapped.
-        path (str | Path): The file.
+        model (nn.Module): Not wrapped, as its config builds it.
+        path (str | Path): The file, full or an adapter.
 
     Returns:
         dict[str, Any]: The checkpoint.
@@ -89,21 +262,6 @@ def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
             model's.
     """
     checkpoint = read_checkpoint(path)
-    state = checkpoint.get('state_dict', checkpoint)
-    ours = model.state_dict()
-    missing = sorted(ours.keys() - state.keys())
-    extra = sorted(state.keys() - ours.keys())
-    other = sorted(
-        k
-        for k in ours.keys() & state.keys()
-        if ours[k].shape != state[k].shape
-    )
-    if missing or extra or other:
-        raise WeightsError(
-            f'{path} belongs to another config: {len(missing)} parameters of '
-            f'this model are not in it {missing[:2]}, {len(extra)} of its own '
-            f'are not in the model {extra[:2]}, {len(other)} differ in shape '
-            f'{other[:2]}'
-        )
-    model.load_state_dict(state)
+    fit_checkpoint(checkpoint, model, path)
+    model.load_state_dict(checkpoint['state_dict'])
     return checkpoint

@@ -1,14 +1,13 @@
 """Depth files: 16-bit PNG in millimetres, NumPy, written whole or not."""
 
 import io
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from llm_mde_mm.utils.errors import WriteError
+from llm_mde_mm.utils.whole_file import whole_file
 
 _MILLIMETRES = 1000.0
 _MAX_UINT16 = 65535
@@ -25,28 +24,13 @@ def write_bytes(path: Path, data: bytes) -> None:
         WriteError: It cannot be written; what was there stays as it was.
     """
     try:
-        _write_whole(path, data)
+        with whole_file(path) as stream:
+            stream.write(data)
     except OSError as error:
         raise WriteError(
             f'{path} cannot be written: {error.strerror or error}; free some '
             'space, or choose another folder'
         ) from error
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside a file, then take its name."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as stream:
-            stream.write(data)
-        # mkstemp makes the file private; give it a new file's usual mode.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:

@@ -24,5 +24,9 @@ class WriteError(LLMMDEError, OSError):
     """A file cannot be written: a full disk, a folder without rights."""
 
 
+class DamagedError(WeightsError):
+    """A file of weights is not as it was written: truncated or altered."""
+
+
 class ConfigError(LLMMDEError, ValueError):
     """A config names an option or a value that does not exist."""

@@ -16,7 +16,9 @@ from llm_mde_mm.apis import launch
 from llm_mde_mm.engine import DepthRunner
 from llm_mde_mm.utils.errors import ConfigError
 from tests.conftest import TINY_MODEL, _factory
-from tests.tools.conftest import CONFIG
+from tests.tools.conftest import CONFIG, ROOT
+
+FSDP_CONFIG = 'configs/llm_mde_nyu_fewshot_fsdp.py'
 
 # Which of a step's four pictures have a measurement. Processes take every
 # second one: with two, the second and third step leave them 2 and 0, 2 and 1
@@ -153,18 +155,20 @@ def rooms(folder, **options):
         )
         | options,
     )
+    if cfg.runner_type == 'ShardedRunner':
+        # What the shipped config has in the place of the base's.
+        sharded = launch.load_config(f'{ROOT}/{FSDP_CONFIG}')
+        cfg.optim_wrapper.type = sharded.optim_wrapper.type
+        cfg.train_cfg = dict(
+            sharded.train_cfg, max_epochs=cfg.train_cfg.max_epochs
+        )
+        cfg.default_hooks.checkpoint = sharded.default_hooks.checkpoint
     hook = LossHook()
     cfg.custom_hooks = [dict(type='EarlyStoppingHook', monitor='loss')]
     runner = launch.build_runner(cfg)
     runner.register_hook(hook)
     runner.train()
     return hook.losses
-
-
-SHARDED = {
-    'runner_type': 'ShardedRunner',
-    'optim_wrapper.type': 'ShardedOptimWrapper',
-}
 
 
 def main(rank, folder):
@@ -191,14 +195,20 @@ def main(rank, folder):
         name: gradients(changes, folder, rank, world_size, steps=(1, 3, 0))
         for name, changes in VARIANTS.items()
     }
-    results['ddp'] = rooms(folder, work_dir=f'{folder}/ddp')
-    results['fsdp'] = rooms(folder, work_dir=f'{folder}/fsdp', **SHARDED)
+    results['ddp'] = rooms(
+        folder,
+        work_dir=f'{folder}/ddp',
+        **{'default_hooks.checkpoint.content': 'full'},
+    )
+    results['fsdp'] = rooms(
+        folder, work_dir=f'{folder}/fsdp', runner_type='ShardedRunner'
+    )
     results['resumed'] = rooms(
         folder,
         work_dir=f'{folder}/resumed',
         load_from=f'{folder}/fsdp/epoch_1.pth',
         resume=True,
-        **SHARDED,
+        runner_type='ShardedRunner',
     )
     torch.save(results, f'{folder}/{rank}.pt')
     dist.barrier()

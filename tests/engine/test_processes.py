@@ -115,7 +115,7 @@ def test_a_checkpoint_of_fsdp_is_that_of_ddp(two, folder, name):
 
 
 def test_fsdp_needs_a_launcher(tmp_path):
-    options = dict(work_dir=str(tmp_path), **worker.SHARDED)
+    options = dict(work_dir=str(tmp_path), runner_type='ShardedRunner')
     cfg = launch.load_config(ROOT / 'configs/quickstart/rooms.py', options)
     with pytest.raises(ConfigError, match='tools/dist_train.sh'):
         launch.build_runner(cfg)

@@ -89,6 +89,13 @@ def test_misspelt_part():
         launch.build_runner(cfg)
 
 
+def test_a_work_dir_that_cannot_be(tmp_path):
+    (tmp_path / 'file').touch()
+    options = dict(work_dir=str(tmp_path / 'file/run'))
+    with pytest.raises(ConfigError, match='file/run cannot be written.*Not a'):
+        launch.build_runner(launch.load_config(ROOMS, options))
+
+
 def test_a_model_dtype_that_is_none(tmp_path):
     for name in ('int8', 'single'):
         options = dict(model_dtype=name, work_dir=str(tmp_path))

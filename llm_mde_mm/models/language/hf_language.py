@@ -66,6 +66,7 @@ class HFLanguageModel(BaseModule):
     ) -> None:
         super().__init__()
         random = weights in (None, 'random')
+        self.pretrained = None if random or control == 'random' else weights
         if tokenizer is None and not random:
             tokenizer = weights
         self.tokenizer = load_tokenizer(tokenizer)
@@ -107,6 +108,13 @@ class HFLanguageModel(BaseModule):
         words = self.word_embeddings
         ids = torch.arange(4, device=words.device) * (words.shape[0] // 4)
         return self(self.embed(ids[None]), None)
+
+    def init_weights(self) -> None:
+        """Leave the weights as the constructor has loaded them.
+
+        MMEngine calls this before training, and its own would go on to the
+        network's method of this name, which draws all of them at random.
+        """
 
     @property
     def word_embeddings(self) -> Tensor:

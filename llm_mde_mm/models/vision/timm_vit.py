@@ -54,6 +54,7 @@ class TimmViT(BaseModule):
     ) -> None:
         super().__init__()
         source = find_timm_source(model_name, weights)
+        self.pretrained = None if weights == 'random' else weights
         self.model_name = source.model_name
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
@@ -108,6 +109,13 @@ class TimmViT(BaseModule):
         """Tokens of noise; adapters are tried with it."""
         generator = torch.Generator().manual_seed(0)
         return self(torch.randn(1, 3, *self.img_size, generator=generator))[-1]
+
+    def init_weights(self) -> None:
+        """Leave the weights as the constructor has loaded them.
+
+        MMEngine calls this before training, and its own would go on to the
+        network's method of this name, which draws all of them at random.
+        """
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Patch tokens after each block that is read, and the final norm.

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -289,3 +291,16 @@ def test_no_prompt_is_described_by_nothing(make):
 def test_a_tokeniser_of_another_model(make):
     with pytest.raises(ConfigError, match='only 300 word embeddings.*same'):
         make(language__config__vocab_size=300)
+
+
+@pytest.mark.parametrize('control', [None, 'attention'])
+def test_initialising_keeps_the_loaded_weights(
+    build, tiny_model_cfg, fill_lora, control
+):
+    """MMEngine calls ``init_weights`` before it trains, as mmseg's parts."""
+    cfg = tiny_model_cfg(backbone__language__control=control)
+    model = fill_lora(build(cfg))
+    before = copy.deepcopy(model.backbone.state_dict())
+    model.init_weights()
+    after = model.backbone.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -1,0 +1,83 @@
+"""Files that are there whole or not at all, whatever ends the process."""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_SUFFIX = '.part'
+_PARTIAL = re.compile(r'\..+\.\w{8}\.part')
+
+
+@contextmanager
+def whole_file(
+    path: Path,
+    sync: bool = False,
+    check: Callable[[Path], None] | None = None,
+) -> Iterator[IO[bytes]]:
+    """Write beside a file and give it the name at the end.
+
+    Args:
+        path (Path): The file; its folder must exist. What has the name stays
+            untouched until then, and for good where an error comes first.
+        sync (bool): Have the data on the disk before the file gets its name,
+            and the name before this returns.
+        check (Callable | None): Called with the written file before it gets
+            its name; it raises where the file is not what it should be.
+
+    Yields:
+        IO[bytes]: Where to write.
+    """
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f'.{path.name}.', suffix=_SUFFIX
+    )
+    try:
+        with os.fdopen(handle, 'wb') as stream:
+            yield stream
+            stream.flush()
+            if sync:
+                os.fsync(stream.fileno())
+        if check is not None:
+            check(Path(name))
+        # mkstemp makes the file private; give it a new file's usual mode.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partial_files(folder: Path) -> list[Path]:
+    """Delete what processes that were killed in :func:`whole_file` left.
+
+    Args:
+        folder (Path): Not its subfolders.
+
+    Returns:
+        list[Path]: The files.
+    """
+    found = [
+        path
+        for path in sorted(folder.glob(f'.*{_SUFFIX}'))
+        if _PARTIAL.fullmatch(path.name) and path.is_file()
+    ]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found

@@ -1,0 +1,311 @@
+"""What runs save, and that they load it and nothing else."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from llm_mde_mm.models.adapters import unload_adapters
+from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
+from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
+from llm_mde_mm.utils.errors import ConfigError, WeightsError
+
+
+def folder(cfg):
+    return Path(cfg.work_dir)
+
+
+def raw(path):
+    return torch.load(path, weights_only=True)
+
+
+def equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_an_adapter_holds_what_was_trained(finished):
+    cfg, _, state = finished('pretrained')
+    saved = raw(folder(cfg) / 'epoch_2.pth')
+    model = MODELS.build(cfg.model)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    frozen = state.keys() - trained
+    # Position embeddings are resampled, which rounds as the machine does.
+    resampled = {'backbone.vision.model.pos_embed'}
+    assert saved['state_dict'].keys() == trained | resampled
+    assert saved['base'].keys() == frozen - resampled
+    assert {'optimizer', 'param_schedulers', 'message_hub'} < saved.keys()
+    assert saved['meta']['pretrained'].keys() == {
+        'backbone.vision',
+        'backbone.language',
+    }
+    load_model(model, folder(cfg) / 'epoch_2.pth')
+    assert equal(model.state_dict(), state)
+
+
+def test_full_holds_all(base, run_cfg, train):
+    cfg = run_cfg(
+        base(), epochs=1, **{'default_hooks.checkpoint.content': 'full'}
+    )
+    runner = train(cfg)
+    saved = raw(folder(cfg) / 'epoch_1.pth')
+    assert equal(saved['state_dict'], dict(runner.model.state_dict()))
+    assert 'base' not in saved
+    # It brings its base along, and an adapter of it does so too.
+    other = run_cfg(base(), epochs=2)
+    resumed = train(
+        other, resume=True, load_from=str(folder(cfg) / 'epoch_1.pth')
+    )
+    adapter = raw(folder(other) / 'epoch_2.pth')
+    words = 'backbone.language.model.embeddings.word_embeddings.weight'
+    assert words in adapter['state_dict'] and words not in adapter['base']
+    model = MODELS.build(other.model)
+    load_model(model, folder(other) / 'epoch_2.pth')
+    assert equal(model.state_dict(), resumed.model.state_dict())
+
+
+def test_random_frozen_weights_are_saved(finished):
+    cfg, _, state = finished('random')
+    saved = raw(folder(cfg) / 'epoch_2.pth')
+    assert equal(saved['state_dict'], dict(state)) and 'base' not in saved
+
+
+@pytest.mark.parametrize('content', ['adapter', 'full'])
+def test_a_cut_run_ends_as_the_uncut_one(base, run_cfg, train, content):
+    options = {
+        'default_hooks.checkpoint.content': content,
+        'custom_hooks': [dict(type='EMAHook', momentum=0.3)],
+    }
+    for module in ('reprogramming', 'language'):
+        options[f'model.backbone.{module}.dropout'] = 0.0
+    cfg = run_cfg(base(), epochs=3, **options)
+    uncut = train(cfg, work_dir=cfg.work_dir + '_uncut')
+    # Cut behind the second epoch, under the schedule of three.
+    shutil.copytree(cfg.work_dir + '_uncut', cfg.work_dir)
+    (folder(cfg) / 'epoch_3.pth').unlink()
+    resumed = train(cfg, resume=True)
+    assert resumed.iter == uncut.iter == 6
+    assert equal(resumed.model.state_dict(), uncut.model.state_dict())
+    files = [
+        raw(Path(path) / 'epoch_3.pth')
+        for path in (cfg.work_dir, uncut.work_dir)
+    ]
+    assert equal(*(file['ema_state_dict'] for file in files))
+    assert not equal(
+        {k: v for k, v in files[0]['state_dict'].items() if 'lora' in k},
+        {k: v for k, v in resumed.model.state_dict().items() if 'lora' in k},
+    )
+    for ours, theirs in zip(
+        *(f['optimizer']['state'].values() for f in files), strict=True
+    ):
+        assert equal(ours, theirs)
+    hubs = [file['message_hub'] for file in files]
+    assert torch.equal(
+        *(h['log_scalars']['train/loss']['values'] for h in hubs)
+    )
+    assert (
+        hubs[0]['runtime_info']['best_score']
+        == (hubs[1]['runtime_info']['best_score'])
+    )
+
+
+def test_another_base(base, finished, train):
+    cfg, ours, _ = finished('pretrained')
+    cfg.model.backbone.language.weights = str(base() / 'bert')
+    path = folder(cfg) / 'epoch_2.pth'
+    match = r'epoch_2.pth.*another frozen base: backbone.language \(\d+ of'
+    with pytest.raises(WeightsError, match=match) as error:
+        load_model(MODELS.build(cfg.model), path)
+    assert 'backbone.vision (' not in str(error.value)
+    assert str(ours / 'bert') in str(error.value)
+    for options in (dict(load_from=str(path)), dict(resume=True)):
+        with pytest.raises(WeightsError, match=match):
+            train(cfg, **options)
+
+
+def test_another_config(finished, run_cfg, train):
+    cfg, weights, _ = finished('pretrained')
+    wider = run_cfg(weights, **{'model.backbone.vision.lora.rank': 3})
+    match = r'epoch_2.pth belongs to another config.*lora_A'
+    with pytest.raises(WeightsError, match=match):
+        train(wider, resume=True)
+    frozen = run_cfg(weights, **{'model.backbone.vision.finetune': 'frozen'})
+    with pytest.raises(
+        WeightsError, match=r'of its own are not in .*base_layer'
+    ):
+        train(frozen, load_from=str(folder(cfg) / 'epoch_2.pth'))
+    cosine = run_cfg(weights, param_scheduler=[dict(type='ConstantLR')])
+    with pytest.raises(WeightsError, match='param_scheduler is another'):
+        train(cosine, resume=True)
+
+
+def test_a_best_checkpoint_is_no_place_to_go_on_from(finished, train):
+    cfg, _, _ = finished('random')
+    best = next(folder(cfg).glob('best_*.pth'))
+    with pytest.raises(WeightsError, match='cannot be resumed.*optimizer'):
+        train(cfg, resume=True, load_from=str(best))
+    started = train(cfg, load_from=str(best), **{'train_cfg.max_epochs': 1})
+    assert started.iter == 2
+
+
+def test_a_state_of_another_optimizer(finished, train):
+    cfg, _, _ = finished('random')
+    path = folder(cfg) / 'epoch_2.pth'
+    whole = raw(path)
+    state = next(iter(whole['optimizer']['state'].values()))
+    state['exp_avg'] = torch.zeros(1).expand(10**9)
+    torch.save(whole, path)
+    with pytest.raises(WeightsError, match='does not continue this run'):
+        train(cfg, resume=True)
+    whole['optimizer'] = dict(state={}, param_groups=[])
+    torch.save(whole, path)
+    with pytest.raises(WeightsError, match='does not continue this run'):
+        train(cfg, resume=True)
+
+
+class Hostile:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize('way', ['resume', 'resume_from', 'load_from'])
+@pytest.mark.parametrize('place', ['pickle', 'config'])
+def test_a_hostile_file_is_not_run(run_cfg, train, tmp_path, way, place):
+    cfg, target = run_cfg(), tmp_path / 'executed'
+    path = folder(cfg) / 'epoch_1.pth'
+    folder(cfg).mkdir()
+    if place == 'pickle':
+        meta = dict(epoch=Hostile(target), iter=1)
+    else:
+        meta = dict(config=f'__import__("os").mkdir({str(target)!r})')
+        Config.fromstring(meta['config'], file_format='.py')
+        target.rmdir()
+    torch.save(dict(state_dict={}, meta=meta), path)
+    options = {
+        'resume': dict(resume=True),
+        'resume_from': dict(resume=True, load_from=str(path)),
+        'load_from': dict(load_from=str(path)),
+    }[way]
+    with pytest.raises(WeightsError, match='epoch_1.pth is not loaded'):
+        train(cfg, **options)
+    assert not target.exists()
+
+
+def test_names_in_a_checkpoint_reach_no_other_folder(finished, train):
+    cfg, _, _ = finished('random')
+    path, outside = folder(cfg) / 'epoch_2.pth', folder(cfg).parent / 'x.pth'
+    outside.touch()
+    whole = raw(path)
+    whole['message_hub']['runtime_info'].update(
+        best_ckpt=str(outside),
+        best_score=1e9,
+        outdated_ckpts=[str(outside), '../x.pth'],
+        keep_ckpt_ids=['/../../x', 1, 2],
+    )
+    torch.save(whole, path)
+    train(cfg, resume=True, **{'train_cfg.max_epochs': 3})
+    assert outside.is_file()
+    assert (folder(cfg) / 'best_loss_epoch_3.pth').is_file()
+
+
+def test_what_a_hook_adds_is_kept(run_cfg, train):
+    from mmengine.hooks import Hook
+    from mmseg.registry import HOOKS
+
+    seen = []
+
+    @HOOKS.register_module(force=True)
+    class ResumeStateHook(Hook):
+        def before_save_checkpoint(self, runner, checkpoint):
+            checkpoint['resume_state'] = dict(
+                random=torch.arange(3), at=(1, 2)
+            )
+
+        def after_load_checkpoint(self, runner, checkpoint):
+            seen.append(checkpoint['resume_state'])
+
+    hooks = [dict(type='ResumeStateHook')]
+    cfg = run_cfg(epochs=1, custom_hooks=hooks)
+    train(cfg)
+    train(cfg, resume=True, **{'train_cfg.max_epochs': 2})
+    assert seen[0]['at'] == (1, 2)
+    assert seen[0]['random'].tolist() == [0, 1, 2]
+
+    def add_object(self, runner, checkpoint):
+        checkpoint['resume_state'] = dict(runner=runner)
+
+    ResumeStateHook.before_save_checkpoint = add_object
+    match = r"checkpoint\['resume_state'\]\['runner'\] is a DepthRunner"
+    with pytest.raises(WeightsError, match=match):
+        train(cfg)
+
+
+def test_a_parameter_set_free_is_saved(finished, train):
+    cfg, _, _ = finished('pretrained')
+    runner = train(cfg, resume=True)
+    name = 'backbone.vision.model.norm.weight'
+    assert name in runner.frozen_base()
+    runner.model.get_parameter(name).requires_grad_(True)
+    runner.save_checkpoint(cfg.work_dir, 'freed.pth')
+    assert name in raw(folder(cfg) / 'freed.pth')['state_dict']
+
+
+def test_merged_weights_predict_the_same(finished, run_cfg, train):
+    cfg, weights, _ = finished('pretrained')
+    model = MODELS.build(cfg.model).eval()
+    meta = load_model(model, folder(cfg) / 'epoch_2.pth')['meta']
+    inputs = torch.randn(2, 3, 32, 48)
+    with torch.no_grad():
+        want = model(inputs)
+        plain = MODELS.build(cfg.model).eval()(inputs)
+        assert (want - plain).abs().max() > 1e-4
+        layers = unload_adapters(model)
+    assert len(layers) == 2 * 2 + 2 * 4
+    merged = folder(cfg) / 'merged.pth'
+    write_checkpoint(dict(meta=meta, state_dict=model.state_dict()), merged)
+    frozen = run_cfg(
+        weights,
+        epochs=1,
+        **{
+            'model.backbone.vision.finetune': 'frozen',
+            'model.backbone.language.finetune': 'frozen',
+        },
+    )
+    other = MODELS.build(frozen.model).eval()
+    load_model(other, merged)
+    with torch.no_grad():
+        assert (other(inputs) - want).abs().max() <= 1e-5
+    # What is trained on top of it keeps the merged weights.
+    runner = train(frozen, load_from=str(merged))
+    again = MODELS.build(frozen.model)
+    load_model(again, folder(frozen) / 'epoch_1.pth')
+    assert equal(again.state_dict(), runner.model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ('options', 'match'),
+    [
+        (dict(content='lora'), "content is 'lora'"),
+        (dict(published_keys=['meta']), 'published_keys'),
+        (dict(intervall=2), 'intervall'),
+    ],
+)
+def test_arguments_that_are_none(run_cfg, train, options, match):
+    hook = dict(type='SafeCheckpointHook', **options)
+    with pytest.raises(ConfigError, match=match):
+        train(run_cfg(**{'default_hooks.checkpoint': hook}))
+
+
+def test_a_run_without_a_checkpoint_starts(run_cfg, train):
+    cfg = run_cfg(epochs=1)
+    assert train(cfg, resume=True).iter == 2
+    meta = read_checkpoint(folder(cfg) / 'epoch_1.pth')['meta']
+    assert meta['epoch'] == 1 and meta['iter'] == 2
+    assert torch.__version__.startswith(meta['versions']['torch'])

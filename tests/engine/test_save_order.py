@@ -1,0 +1,349 @@
+"""The order of a save, and what is there at each instant of it."""
+
+import errno
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from llm_mde_mm.utils.checkpoint import (
+    find_checkpoint,
+    read_checkpoint,
+    resumable_checkpoints,
+)
+from llm_mde_mm.utils.checkpoint_writing import (
+    message_hub_state,
+    move_pointer,
+    plain,
+    plain_message_hub,
+    write_checkpoint,
+)
+from llm_mde_mm.utils.errors import DamagedError, WeightsError
+from llm_mde_mm.utils.whole_file import remove_partial_files, whole_file
+
+KEEP_ONE = {
+    'default_hooks.checkpoint.max_keep_ckpts': 1,
+    # Each epoch is the best so far.
+    'optim_wrapper.optimizer.lr': 1e-3,
+    'param_scheduler': [],
+}
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """What happens to files, and a look at the folder around each."""
+    seen, looks = [], []
+
+    def watch(name):
+        call = getattr(os, name)
+
+        def watched(path, *args, **kwargs):
+            for look in looks:
+                look()
+            call(path, *args, **kwargs)
+            target = args[0] if name == 'replace' else path
+            if isinstance(target, int):
+                target = os.readlink(f'/proc/self/fd/{target}')
+            if Path(target).suffix != '.log':
+                seen.append((name, Path(target).name))
+            for look in looks:
+                look()
+
+        monkeypatch.setattr(os, name, watched)
+
+    for name in ('fsync', 'replace', 'unlink'):
+        watch(name)
+    return seen, looks
+
+
+def save_of(name):
+    # The name of the written file ends in letters drawn at random.
+    return [
+        ('fsync', f'.{name}.'),
+        ('replace', name),
+        ('fsync', 'run'),
+    ]
+
+
+def test_a_whole_checkpoint_at_each_instant(run_cfg, train, events):
+    cfg = run_cfg(epochs=3, **KEEP_ONE)
+    folder = Path(cfg.work_dir)
+    seen, looks = events
+    iters, best = [], []
+
+    def look():
+        if iters or (folder / 'last_checkpoint').is_file():
+            newest = resumable_checkpoints(folder)[0]
+            iters.append(read_checkpoint(newest)['meta']['iter'])
+        if best or list(folder.glob('best_*.pth')):
+            best.append(read_checkpoint(find_checkpoint(folder)))
+
+    looks.append(look)
+    train(cfg)
+    assert iters == sorted(iters) and set(iters) == {2, 4, 6}
+    assert len(best) > 10
+    ours = [
+        (kind, name.partition('.pth.')[0] + '.pth.')
+        if name.endswith('.part') and '.pth.' in name
+        else (kind, name.rpartition('.')[0][:-8])
+        if name.endswith('.part')
+        else (kind, name)
+        for kind, name in seen
+    ]
+    pointer = save_of('last_checkpoint')
+    # The last epoch's save, then its best one and the epoch's anew.
+    assert ours[-17:] == [
+        *save_of('epoch_3.pth'),
+        *pointer,
+        ('unlink', 'epoch_2.pth'),
+        *save_of('best_loss_epoch_3.pth'),
+        *save_of('epoch_3.pth'),
+        *pointer,
+        ('unlink', 'best_loss_epoch_2.pth'),
+    ]
+    assert sorted(p.name for p in folder.glob('*.pth')) == [
+        'best_loss_epoch_3.pth',
+        'epoch_3.pth',
+    ]
+    assert (folder / 'last_checkpoint').read_text() == 'epoch_3.pth'
+
+
+class Killed(BaseException):
+    """As a kill: no handler of the package's sees it."""
+
+
+def test_a_death_before_the_old_one_is_deleted(
+    run_cfg, train, monkeypatch, tmp_path
+):
+    cfg = run_cfg(epochs=3, **KEEP_ONE)
+    folder = Path(cfg.work_dir)
+    unlink = os.unlink
+
+    def die(path, *args, **kwargs):
+        if Path(path).name == 'epoch_1.pth':
+            raise Killed
+        unlink(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, 'unlink', die)
+    with pytest.raises(Killed):
+        train(cfg)
+    monkeypatch.setattr(os, 'unlink', unlink)
+    assert (folder / 'epoch_1.pth').is_file()
+    for name in (
+        '.epoch_2.pth.abcd_123.part',
+        '.last_checkpoint.12345678.part',
+    ):
+        (folder / name).touch()
+    mine = folder / '.mine.part'
+    mine.touch()
+    # A run's folder may be moved.
+    shutil.move(folder, tmp_path / 'moved')
+    runner = train(cfg, resume=True, work_dir=str(tmp_path / 'moved'))
+    assert runner.iter == 6
+    left = sorted(p.name for p in (tmp_path / 'moved').glob('*.pth'))
+    assert left == ['best_loss_epoch_3.pth', 'epoch_3.pth']
+    assert sorted(p.name for p in (tmp_path / 'moved').glob('.*')) == [
+        '.mine.part'
+    ]
+
+
+def test_a_damaged_file_is_noticed(finished):
+    cfg, _, _ = finished('random')
+    path = Path(cfg.work_dir) / 'epoch_2.pth'
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for data in (whole[: len(whole) // 2], bytes(flipped), b''):
+        path.write_bytes(data)
+        with pytest.raises(DamagedError, match='epoch_2.pth'):
+            read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'damage', ['pointer', 'no_pointer', 'newest', 'gone', 'all']
+)
+def test_a_damaged_run_falls_back(run_cfg, finished, train, caplog, damage):
+    cfg, _, _ = finished('random')
+    folder = Path(cfg.work_dir)
+    newest, older = folder / 'epoch_2.pth', folder / 'epoch_1.pth'
+    if damage == 'pointer':
+        (folder / 'last_checkpoint').write_bytes(b'\xff\xfe')
+    elif damage == 'no_pointer':
+        (folder / 'last_checkpoint').unlink()
+    elif damage == 'gone':
+        newest.unlink()
+    else:
+        newest.write_bytes(newest.read_bytes()[:-100])
+    if damage == 'all':
+        older.write_bytes(b'')
+        with pytest.raises(WeightsError, match='no whole.*_2.*_1'):
+            train(cfg, resume=True)
+        return
+    runner = train(cfg, resume=True)
+    log = next(folder.glob(f'{runner.timestamp}/*.log')).read_text()
+    start = newest if 'pointer' in damage else older
+    assert f'Resumed from {start}' in log
+    said = f'{newest} cannot be read' in log and 'one before it' in log
+    assert said == (damage == 'newest')
+    assert runner.iter == 4
+
+
+def test_the_later_one_that_the_pointer_does_not_name(tmp_path):
+    for step in (9, 10, 11):
+        (tmp_path / f'epoch_{step}.pth').touch()
+        os.utime(tmp_path / f'epoch_{step}.pth', (step, step))
+    (tmp_path / 'best_loss_epoch_10.pth').touch()
+
+    def order(pointer, time):
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+        os.utime(tmp_path / 'last_checkpoint', (time, time))
+        return [p.stem[6:] for p in resumable_checkpoints(tmp_path)]
+
+    assert order('epoch_10.pth', 10) == ['11', '10', '9']
+    # Left of an earlier, longer run in the same folder.
+    assert order('epoch_9.pth', 12) == ['9', '11', '10']
+    # As MMEngine's own hook writes it, of a folder that has moved.
+    assert order('/old/run/epoch_11.pth', 10) == ['11', '10', '9']
+    # Copied, all times at random.
+    assert order('epoch_11.pth', 5) == ['11', '10', '9']
+    os.utime(tmp_path / 'epoch_9.pth', (99, 99))
+    assert order('epoch_11.pth', 5) == ['11', '9', '10']
+
+
+def test_the_pointer_is_relative(tmp_path):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'kept').mkdir()
+    (tmp_path / 'kept/epoch_1.pth').touch()
+    move_pointer(tmp_path / 'run', tmp_path / 'kept/epoch_1.pth')
+    assert (tmp_path / 'run/last_checkpoint').read_text() == (
+        '../kept/epoch_1.pth'
+    )
+    found = resumable_checkpoints(tmp_path / 'run')
+    assert [p.resolve() for p in found] == [tmp_path / 'kept/epoch_1.pth']
+
+
+@pytest.fixture
+def small_files():
+    """No file of more than 100 kB can be written: a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_no_room(tmp_path, small_files):
+    path = tmp_path / 'epoch_1.pth'
+    write_checkpoint(dict(state_dict=dict(a=torch.zeros(10))), path)
+    before = path.read_bytes()
+    big = dict(state_dict=dict(a=torch.zeros(100_000)))
+    with pytest.raises(
+        WeightsError, match='epoch_1.pth could not be writ.*Fi'
+    ):
+        write_checkpoint(big, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
+
+
+def test_no_room_for_the_last_bytes(tmp_path, monkeypatch):
+    def fsync(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(b'whole')
+    monkeypatch.setattr(os, 'fsync', fsync)
+    with pytest.raises(WeightsError, match='epoch_1.*No space left'):
+        write_checkpoint(dict(state_dict={}), path)
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b'whole']
+
+
+def test_a_read_only_folder(tmp_path):
+    (tmp_path / 'epoch_1.pth').write_bytes(b'whole')
+    tmp_path.chmod(0o555)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:  # whom modes do not stop
+                tmp_path.parent.parent.chmod(0o755)
+                tmp_path.parent.chmod(0o755)
+                os.seteuid(65534)
+            write_checkpoint(dict(state_dict={}), tmp_path / 'epoch_1.pth')
+        except WeightsError as error:
+            code = 0 if 'Permission denied' in str(error) else 2
+        finally:
+            os._exit(code)
+    status = os.waitpid(child, 0)[1]
+    tmp_path.chmod(0o755)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b'whole']
+
+
+def test_a_bad_write_takes_no_name(tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_bytes(b'whole')
+
+    def refuse(written):
+        assert written.read_bytes() == b'bad' and written.parent == tmp_path
+        raise ValueError
+
+    with pytest.raises(ValueError), whole_file(path, check=refuse) as stream:
+        stream.write(b'bad')
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b'whole']
+
+
+def test_partial_files_go(tmp_path):
+    with pytest.raises(Killed), whole_file(tmp_path / 'a.pth') as stream:
+        [part] = tmp_path.iterdir()
+        shutil.copy(part, tmp_path / '.b.pth.abcdefgh.part')
+        stream.write(b'half')
+        raise Killed
+    (tmp_path / 'c.part').touch()
+    assert [p.name for p in remove_partial_files(tmp_path)] == [
+        '.b.pth.abcdefgh.part'
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ['c.part']
+
+
+def test_plain_data(tmp_path):
+    import collections
+
+    import numpy as np
+    from mmengine.logging import HistoryBuffer, MessageHub
+
+    table = torch.arange(1000.0)
+    value = dict(
+        scalar=np.float64(0.1),
+        array=np.arange(3),
+        words=np.array(['a', 'b']),
+        queue=collections.deque([1, 2], 2),
+        ordered=collections.OrderedDict(a=(1, None)),
+        part=table[:2],
+        path=Path('a/b'),
+    )
+    write_checkpoint(value, tmp_path / 'a.pth')
+    assert (tmp_path / 'a.pth').stat().st_size < 3000
+    read = torch.load(tmp_path / 'a.pth', weights_only=True)
+    assert read.pop('array').tolist() == [0, 1, 2]
+    assert read.pop('part').tolist() == [0, 1]
+    assert read == dict(
+        scalar=0.1,
+        words=['a', 'b'],
+        queue=[1, 2],
+        ordered=dict(a=(1, None)),
+        path='a/b',
+    )
+    with pytest.raises(WeightsError, match=r"checkpoint\['f'\]\[1\] is a fu"):
+        plain(dict(f=[1, plain]))
+    hub = MessageHub.get_instance('plain')
+    for number in (0.5, 0.25):
+        hub.update_scalar('loss', number, 3)
+    hub.update_info('epoch', 2)
+    state = message_hub_state(plain_message_hub(hub.state_dict()))
+    log = state['log_scalars']['loss']
+    assert isinstance(log, HistoryBuffer)
+    assert log.data[0].tolist() == [0.5, 0.25]
+    assert log.data[1].tolist() == [3, 3]
+    assert state['runtime_info']['epoch'] == 2
