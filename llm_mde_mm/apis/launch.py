@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,24 +11,42 @@ from pathlib import Path
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, RUNNERS
 
-from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
+from llm_mde_mm.utils.errors import (
+    ConfigError,
+    LLMMDEError,
+    TrainingInterrupted,
+)
+from llm_mde_mm.utils.run_record import read_record
+from llm_mde_mm.utils.seeding import share_seed
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-def tool_parser(description: str) -> argparse.ArgumentParser:
+def tool_parser(
+    description: str, can_rerun: bool = False
+) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool with a runner takes.
 
     Args:
         description (str): What the tool does.
+        can_rerun (bool): Whether ``--rerun`` may stand for the config.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'config', nargs='?' if can_rerun else None, help='config file'
+    )
+    if can_rerun:
+        parser.add_argument(
+            '--rerun',
+            metavar='FOLDER',
+            help='repeat the run of this folder, from its run.json',
+        )
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
@@ -50,9 +69,20 @@ def tool_config(args: argparse.Namespace) -> Config:
     """The config that the arguments of :func:`tool_parser` describe.
 
     Raises:
-        ConfigError: If there is no such config file.
+        ConfigError: If there is no such config file or run, or if a run to
+            repeat is given beside a config.
     """
-    cfg = load_config(args.config, args.cfg_options)
+    if getattr(args, 'rerun', None):
+        if args.config or args.cfg_options:
+            raise ConfigError(
+                '--rerun takes the config of the run: leave out the config '
+                'file and --cfg-options'
+            )
+        cfg = recorded_config(args.rerun, args.work_dir)
+    elif args.config:
+        cfg = load_config(args.config, args.cfg_options)
+    else:
+        raise ConfigError('give a config file, or --rerun and a folder')
     cfg.work_dir = args.work_dir or cfg.work_dir
     cfg.launcher = args.launcher
     # Set by torchrun; older launchers pass it as an argument.
@@ -62,6 +92,8 @@ def tool_config(args: argparse.Namespace) -> Config:
 
 def load_config(path: str, options: Mapping | None = None) -> Config:
     """Read a config file and merge options into it.
+
+    Subsets without a seed of their own get ``randomness.seed``.
 
     Args:
         path (str): The config file.
@@ -81,6 +113,39 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     if options:
         cfg.merge_from_dict(dict(options))
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
+    share_seed(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    return cfg
+
+
+def recorded_config(folder: str, work_dir: str | None = None) -> Config:
+    """The config of a run, to repeat it from its start.
+
+    Args:
+        folder (str): The run's folder, with its ``run.json``.
+        work_dir (str | None): Folder of the repetition; by default the
+            run's with ``_rerun`` added.
+
+    Raises:
+        ConfigError: If there is no such record, or the two folders are one.
+    """
+    record = read_record(folder)
+    run = Path(folder)
+    work_dir = work_dir or str(run.with_name(f'{run.resolve().name}_rerun'))
+    if Path(work_dir).resolve() == run.resolve():
+        raise ConfigError(
+            f'--work-dir is the folder of the run itself, {folder}: give '
+            'another one, or leave it out'
+        )
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    cfg = Config.fromstring(record['config'], '.py')
+    cfg.work_dir, cfg.resume = work_dir, False
+    # A run without a seed in its config had one all the same.
+    cfg.merge_from_dict({'randomness.seed': record['seed']})
+    for hook in cfg.get('custom_hooks', []):
+        if hook.type == 'RunRecordHook':
+            hook.repeats = folder
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     return cfg
 
@@ -151,6 +216,37 @@ def run_tool(main: Callable[[], None]) -> None:
         main()
     except LLMMDEError as error:
         sys.exit(f'{type(error).__name__}: {error}')
+    except TrainingInterrupted as stop:
+        if is_main_process():
+            command = resume_command()
+            print_log(f'{stop}. Go on by\n{command}', logger='current')
+        _leave_group()
+        sys.exit(stop.exit_code)
+    _leave_group()
+
+
+def resume_command() -> str:
+    """The command that goes on with the training that this process runs."""
+    words = list(sys.argv)
+    if '--resume' in words:
+        place = words.index('--resume')
+        last = len(words) == place + 1 or words[place + 1].startswith('-')
+        del words[place : place + (1 if last else 2)]
+    words = [w for w in words if not w.startswith('--resume=')]
+    count = os.environ.get('WORLD_SIZE', '1')
+    if count != os.environ.get('LOCAL_WORLD_SIZE', '1'):
+        return 'the same command with --resume on every machine'
+    launcher = ['python']
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        launcher += [
+            '-m',
+            'torch.distributed.run',
+            f'--nproc_per_node={count}',
+        ]
+    return shlex.join([*launcher, *words, '--resume'])
+
+
+def _leave_group() -> None:
     if torch_dist.is_available() and torch_dist.is_initialized():
         # A process that leaves while gloo's threads still serve another one
         # is aborted.
