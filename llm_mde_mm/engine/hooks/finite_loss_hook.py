@@ -1,7 +1,6 @@
 """No step on a loss that is no number."""
 
-import logging
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 import torch
@@ -68,20 +67,21 @@ class FiniteLossHook(Hook):
                 'leave the hook out of custom_hooks, or use one optimizer'
             )
         self._runner = runner
-        wrapper.backward = partial(self._backward, wrapper.backward)
-        wrapper.step = partial(self._step, wrapper.step)
-        if getattr(
-            wrapper, 'grad_name', None
-        ) == 'grad_norm' and not isinstance(wrapper, AmpOptimWrapper):
-            wrapper.clip_func = partial(self._clip, wrapper.clip_func)
+        guards: dict[str, Any] = dict(backward=self._backward, step=self._step)
+        is_norm = getattr(wrapper, 'grad_name', None) == 'grad_norm'
+        if is_norm and not isinstance(wrapper, AmpOptimWrapper):
+            guards['clip_func'] = self._clip
+        self._unguarded = {name: getattr(wrapper, name) for name in guards}
+        for name, guard in guards.items():
+            inner = self._unguarded[name]
+            # With its attributes: the schedules look at those of `step`.
+            outer = update_wrapper(partial(guard, inner), inner)
+            setattr(wrapper, name, outer)
 
     def after_train(self, runner: Runner) -> None:
         """Step aside."""
-        for name in ('backward', 'step'):
-            vars(runner.optim_wrapper).pop(name, None)
-        clip = getattr(runner.optim_wrapper, 'clip_func', None)
-        if isinstance(clip, partial):
-            runner.optim_wrapper.clip_func = clip.args[0]
+        for name, inner in self._unguarded.items():
+            setattr(runner.optim_wrapper, name, inner)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -143,9 +143,8 @@ class FiniteLossHook(Hook):
                 "rate, or skip such steps by FiniteLossHook(action='skip')"
             )
         self.skipped += 1
-        self._runner.logger.log(
-            logging.WARNING,
-            f'{text}. Skipped: {self.skipped} of at most {self.max_skips}',
+        self._runner.logger.warning(
+            f'{text}. Skipped: {self.skipped} of at most {self.max_skips}'
         )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -6,7 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import barrier, get_rank, is_main_process
+from mmengine.dist import (
+    barrier,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop
@@ -149,10 +154,13 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self._stop()
 
     def _asked_to_stop(self) -> bool:
-        """Whether a signal came to any process, up to the step before."""
+        """Whether a signal came; of several processes, up to a step ago."""
+        mine = self._signals.received is not None
+        if get_world_size() == 1:
+            return mine
         if self._vote is not None:
             self._stopping |= self._vote.passed()
-        self._vote = Vote(self._signals.received is not None)
+        self._vote = Vote(mine)
         return self._stopping
 
     def _stop(self) -> None:
