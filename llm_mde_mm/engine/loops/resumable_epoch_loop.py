@@ -80,11 +80,11 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         Raises:
             TrainingInterrupted: If a signal asked to stop.
         """
-        self.runner.call_hook('before_train')
         self._signals.shield_workers(self.dataloader)
         if self.runner.val_loop is not None:
             self._signals.shield_workers(self.runner.val_loop.dataloader)
         with self._signals:
+            self.runner.call_hook('before_train')
             self._validate()
             while self._epoch < self._max_epochs and not self.stop_training:
                 self.run_epoch()
