@@ -89,6 +89,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             while self._epoch < self._max_epochs and not self.stop_training:
                 self.run_epoch()
                 self._validate()
+        self._count_last_vote()
         self.runner.call_hook('after_train')
         return self.runner.model
 
@@ -158,12 +159,18 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         mine = self._signals.received is not None
         if get_world_size() == 1:
             return mine
-        if self._vote is not None:
-            self._stopping |= self._vote.passed()
+        self._count_last_vote()
         self._vote = Vote(mine)
         return self._stopping
 
+    def _count_last_vote(self) -> None:
+        """None may be under way when gloo's threads are ended."""
+        if self._vote is not None:
+            self._stopping |= self._vote.passed()
+            self._vote = None
+
     def _stop(self) -> None:
+        self._count_last_vote()
         path = save_now(self.runner)
         # Whoever leaves first has the others killed by torchrun.
         barrier()
