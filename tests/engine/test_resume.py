@@ -99,7 +99,9 @@ def test_cut_by_a_signal(place, content, whole, tmp_path):
     assert (tmp_path / 'last_checkpoint').read_text() == stop.value.checkpoint
     steps = 5 * place[0] + place[1] + 1
     assert f'step {steps} of 15' in str(stop.value)
+    assert (tmp_path / 'interrupted.pth').is_file()
     assert_equal(outcome(train(resumed(cfg))), whole(**changes))
+    assert not (tmp_path / 'interrupted.pth').exists()
 
 
 def test_the_runs_are_random_where_they_can_be(whole):

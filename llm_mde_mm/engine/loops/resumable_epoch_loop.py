@@ -91,6 +91,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 self._validate()
         self._count_last_vote()
         self.runner.call_hook('after_train')
+        if is_main_process():
+            _drop_interrupted(Path(self.runner.work_dir))
         return self.runner.model
 
     def _validate(self) -> None:
@@ -204,3 +206,10 @@ def save_now(runner: Any) -> Path:
     if is_main_process():
         write_bytes(path.with_name('last_checkpoint'), str(path).encode())
     return path
+
+
+def _drop_interrupted(folder: Path) -> None:
+    """Remove ``interrupted.pth`` once a later checkpoint is the last one."""
+    pointer = folder / 'last_checkpoint'
+    if pointer.is_file() and not pointer.read_text().endswith(INTERRUPTED):
+        (folder / INTERRUPTED).unlink(missing_ok=True)
