@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Train a model: ``python tools/train.py configs/llm_mde_nyu_fewshot.py``."""
+"""Train a model: ``python tools/train.py configs/llm_mde_nyu_fewshot.py``.
+
+A signal (Ctrl-C, SIGTERM, SIGUSR1) ends it after a step with exit code 75, a
+checkpoint, and the command to go on.
+"""
 
 import argparse
 
@@ -9,7 +13,7 @@ from llm_mde_mm.apis import launch  # isort: skip
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = launch.tool_parser('Train a depth model.')
+    parser = launch.tool_parser('Train a depth model.', can_rerun=True)
     parser.add_argument(
         '--resume',
         nargs='?',

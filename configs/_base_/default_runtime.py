@@ -2,6 +2,7 @@
 custom_imports = dict(imports=['llm_mde_mm'], allow_failed_imports=False)
 default_scope = 'mmseg'
 runner_type = 'DepthRunner'
+# Decides the few-shot draw, initial weights, order, augmentation and dropout.
 randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=True,
@@ -32,12 +33,14 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 custom_hooks = [
+    dict(type='RunRecordHook'),
+    dict(type='FiniteLossHook'),
     dict(type='ParameterTableHook'),
     dict(type='PromptLogHook', interval=10),
     dict(type='ProgressBarHook'),
     # The paper stops after 5 epochs without a lower validation loss.
     dict(
-        type='EarlyStoppingHook',
+        type='ResumableEarlyStoppingHook',
         monitor='loss',
         rule='less',
         min_delta=0.0,

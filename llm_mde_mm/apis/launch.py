@@ -5,34 +5,48 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import torch.distributed as torch_dist
 from mmengine.config import Config, DictAction
-from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, RUNNERS
-from torch.distributed.elastic.multiprocessing.errors import record
 
 from llm_mde_mm.datasets.disjoint import check_disjoint
 from llm_mde_mm.models import LLMDepthEstimator
-from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
+from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.utils.run_record import read_record
+from llm_mde_mm.utils.seeding import share_seed
+
+from .tool_process import run_tool
+
+__all__ = ['LAUNCHERS', 'run_tool']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
-def tool_parser(description: str) -> argparse.ArgumentParser:
+def tool_parser(
+    description: str, can_rerun: bool = False
+) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool with a runner takes.
 
     Args:
         description (str): What the tool does.
+        can_rerun (bool): Whether ``--rerun`` may stand for the config.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'config', nargs='?' if can_rerun else None, help='config file'
+    )
+    if can_rerun:
+        parser.add_argument(
+            '--rerun',
+            metavar='FOLDER',
+            help='repeat the run of this folder, from its run.json',
+        )
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
@@ -55,9 +69,20 @@ def tool_config(args: argparse.Namespace) -> Config:
     """The config that the arguments of :func:`tool_parser` describe.
 
     Raises:
-        ConfigError: If there is no such config file.
+        ConfigError: If there is no such config file or run, or if a run to
+            repeat is given beside a config.
     """
-    cfg = load_config(args.config, args.cfg_options)
+    if getattr(args, 'rerun', None):
+        if args.config or args.cfg_options:
+            raise ConfigError(
+                '--rerun takes the config of the run: leave out the config '
+                'file and --cfg-options'
+            )
+        cfg = recorded_config(args.rerun, args.work_dir)
+    elif args.config:
+        cfg = load_config(args.config, args.cfg_options)
+    else:
+        raise ConfigError('give a config file, or --rerun and a folder')
     cfg.work_dir = args.work_dir or cfg.work_dir
     cfg.launcher = args.launcher
     # Set by torchrun; older launchers pass it as an argument.
@@ -67,6 +92,8 @@ def tool_config(args: argparse.Namespace) -> Config:
 
 def load_config(path: str, options: Mapping | None = None) -> Config:
     """Read a config file and merge options into it.
+
+    Subsets without a seed of their own get ``randomness.seed``.
 
     Args:
         path (str): The config file.
@@ -86,6 +113,39 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     if options:
         cfg.merge_from_dict(dict(options))
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
+    share_seed(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    return cfg
+
+
+def recorded_config(folder: str, work_dir: str | None = None) -> Config:
+    """The config of a run, to repeat it from its start.
+
+    Args:
+        folder (str): The run's folder, with its ``run.json``.
+        work_dir (str | None): Folder of the repetition; by default the
+            run's with ``_rerun`` added.
+
+    Raises:
+        ConfigError: If there is no such record, or the two folders are one.
+    """
+    record = read_record(folder)
+    run = Path(folder)
+    work_dir = work_dir or str(run.with_name(f'{run.resolve().name}_rerun'))
+    if Path(work_dir).resolve() == run.resolve():
+        raise ConfigError(
+            f'--work-dir is the folder of the run itself, {folder}: give '
+            'another one, or leave it out'
+        )
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    cfg = Config.fromstring(record['config'], '.py')
+    cfg.work_dir, cfg.resume = work_dir, False
+    # A run without a seed in its config had one all the same.
+    cfg.merge_from_dict({'randomness.seed': record['seed']})
+    for hook in cfg.get('custom_hooks', []):
+        if hook.type == 'RunRecordHook':
+            hook.repeats = folder
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     return cfg
 
@@ -199,49 +259,3 @@ def _check_folder(folder: Path) -> None:
             f'work_dir {folder} cannot be written ({error.strerror}): give '
             'another by --work-dir'
         ) from error
-
-
-def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool; a mistake of the user's ends it with a message alone.
-
-    Of several processes, the one that fails says why. Those that lose the
-    connection to it say that and end too. torchrun is told the reason for
-    its summary.
-
-    Args:
-        main (Callable[[], None]): The tool.
-    """
-    rank = f'process {os.environ["RANK"]}: ' if 'RANK' in os.environ else ''
-    try:
-        record(_run_to_the_end)(main)
-    except LLMMDEError as error:
-        name = type(error).__name__
-        # torch puts a worker's traceback before the message.
-        text = str(error).rpartition(f'.{name}: ')[2]
-        sys.exit(f'{rank}{name}: {text.strip()}')
-
-
-def _run_to_the_end(main: Callable[[], None]) -> None:
-    try:
-        main()
-        if torch_dist.is_available() and torch_dist.is_initialized():
-            # A process that leaves while gloo's threads still serve another
-            # one is aborted.
-            torch_dist.barrier()
-            torch_dist.destroy_process_group()
-    except RuntimeError as error:
-        if not _is_lost_connection(error):
-            raise
-        # Not an error of its own: torchrun's summary leaves it out.
-        sys.exit(
-            f'process {get_rank()}: another process has ended or '
-            'hangs; its own message says why, or the summary that follows'
-        )
-
-
-def _is_lost_connection(error: RuntimeError) -> bool:
-    """Whether gloo says that it cannot reach another process any more."""
-    text = str(error)
-    return 'gloo' in text and (
-        ' by peer' in text or 'Timed out' in text or 'Broken pipe' in text
-    )

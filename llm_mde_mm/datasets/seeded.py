@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any
 
 import torch
@@ -54,10 +55,29 @@ class SeededSampler(DefaultSampler):
 
     A ``ConcatDataset`` passes them on. Behind a wrapper that repeats
     pictures they are withheld, as all repeats of an epoch would be alike.
+
+    Args:
+        *args: Those of mmengine's ``DefaultSampler``.
+        **kwargs: Likewise.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._start = 0
+
+    def start_at(self, index: int) -> None:
+        """Leave out the first indices of the next pass, and of that alone.
+
+        The length stays that of a whole pass.
+
+        Args:
+            index (int): How many indices of this process to leave out.
+        """
+        self._start = index
 
     def __iter__(self) -> Iterator[int]:
         """Indices of this process, in this epoch's order."""
+        start, self._start = self._start, 0
         datasets = [self.dataset]
         while datasets:
             dataset: Any = datasets.pop()
@@ -65,4 +85,4 @@ class SeededSampler(DefaultSampler):
                 datasets += dataset.datasets
             elif isinstance(dataset, SeededDataset):
                 dataset.set_epoch(self.seed, self.epoch)
-        return super().__iter__()
+        return islice(super().__iter__(), start, None)

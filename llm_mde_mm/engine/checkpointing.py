@@ -18,7 +18,6 @@ from llm_mde_mm.utils.checkpoint import (
     resumable_checkpoints,
 )
 from llm_mde_mm.utils.checkpoint_writing import (
-    package_versions,
     plain_message_hub,
     write_checkpoint,
 )
@@ -30,6 +29,7 @@ from llm_mde_mm.utils.frozen_base import (
     pretrained_parts,
     tensor_digest,
 )
+from llm_mde_mm.utils.versions import package_versions
 
 from .resume_checks import check_moments, check_resumable, scheduler_states
 

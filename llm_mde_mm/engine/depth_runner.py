@@ -1,8 +1,10 @@
 """MMEngine's runner, able to use several processes without a GPU."""
 
+import copy
 import logging
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmseg.registry import RUNNERS
@@ -10,6 +12,7 @@ from torch import nn
 
 from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.seeding import share_seed
 
 from .checkpointing import CheckpointRunner
 
@@ -24,7 +27,19 @@ class DepthRunner(CheckpointRunner):
 
     ``model_dtype`` of the config casts the model. In 'float64' the order of a
     sum, by which one process differs from two, stays below notice.
+    ``randomness.seed`` also draws the subsets that have no seed of their own.
     """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> 'DepthRunner':
+        """Build the runner of a config.
+
+        Args:
+            cfg (Config | dict): The whole config; left as it is.
+        """
+        cfg = copy.deepcopy(cfg)
+        share_seed(cfg)
+        return super().from_cfg(cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, cast as the config says.

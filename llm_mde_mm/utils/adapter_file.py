@@ -10,12 +10,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from llm_mde_mm.utils.checkpoint_writing import (
-    package_versions,
-    write_safely,
-)
+from llm_mde_mm.utils.checkpoint_writing import write_safely
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
 from llm_mde_mm.utils.frozen_base import base_digest, tensor_digest
+from llm_mde_mm.utils.versions import package_versions
 
 ADAPTER_SUFFIX = '.safetensors'
 _FORMAT = 'llm_mde_mm adapter 1'

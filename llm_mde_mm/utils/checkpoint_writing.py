@@ -3,7 +3,6 @@
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,6 @@ from llm_mde_mm.utils.whole_file import whole_file
 from llm_mde_mm.utils.zip_check import check_archive
 
 POINTER = 'last_checkpoint'
-_PACKAGES = (
-    'llm_mde_mm',
-    'torch',
-    'timm',
-    'transformers',
-    'peft',
-    'onedl-mmengine',
-    'onedl-mmsegmentation',
-)
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that a model depends on."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def plain(value: Any, where: str = 'checkpoint') -> Any:

@@ -30,3 +30,23 @@ class DamagedError(WeightsError):
 
 class ConfigError(LLMMDEError, ValueError):
     """A config names an option or a value that does not exist."""
+
+
+class NonFiniteError(LLMMDEError, ArithmeticError):
+    """A training step has a loss or a gradient that is no number."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """A signal ended the training after a step, which is saved.
+
+    Attributes:
+        checkpoint (str): The file that the training goes on from.
+        exit_code (int): What the tools exit with: 75, ``EX_TEMPFAIL`` of
+            ``sysexits.h``, which asks to try again later.
+    """
+
+    exit_code = 75
+
+    def __init__(self, message: str, checkpoint: str) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint

@@ -102,3 +102,21 @@ def test_an_error_inside_restores_the_state_too():
     with pytest.raises(ZeroDivisionError), seeded(1):
         1 / 0  # noqa: B018
     assert random.getstate() == state
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_pass_may_start_later_once(workers):
+    dataset = Numbers(pipeline=[Draw()])
+    sampler = SeededSampler(dataset, seed=3)
+    loader = DataLoader(
+        dataset,
+        sampler=sampler,
+        num_workers=workers,
+        batch_size=2,
+        persistent_workers=workers > 0,
+    )
+    whole = [batch['index'].tolist() for batch in loader]
+    sampler.start_at(4)
+    assert len(loader) == 3
+    assert [batch['index'].tolist() for batch in loader] == whole[2:]
+    assert [batch['index'].tolist() for batch in loader] == whole

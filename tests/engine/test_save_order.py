@@ -1,6 +1,7 @@
 """The order of a save, and what is there at each instant of it."""
 
 import errno
+import itertools
 import os
 import resource
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from llm_mde_mm.evaluation import ValidationLoss
 from llm_mde_mm.utils.checkpoint import (
     find_checkpoint,
     read_checkpoint,
@@ -24,12 +26,16 @@ from llm_mde_mm.utils.checkpoint_writing import (
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
 from llm_mde_mm.utils.whole_file import remove_partial_files, whole_file
 
-KEEP_ONE = {
-    'default_hooks.checkpoint.max_keep_ckpts': 1,
-    # Each epoch is the best so far.
-    'optim_wrapper.optimizer.lr': 1e-3,
-    'param_scheduler': [],
-}
+KEEP_ONE = {'default_hooks.checkpoint.max_keep_ckpts': 1}
+
+
+@pytest.fixture
+def improving(monkeypatch):
+    """Each epoch is the best so far."""
+    losses = itertools.count(9.0, -1.0)
+    monkeypatch.setattr(
+        ValidationLoss, 'compute_metrics', lambda *_: dict(loss=next(losses))
+    )
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def save_of(name):
     ]
 
 
-def test_a_whole_checkpoint_at_each_instant(run_cfg, train, events):
+def test_a_whole_checkpoint_at_each_instant(run_cfg, train, events, improving):
     cfg = run_cfg(epochs=3, **KEEP_ONE)
     folder = Path(cfg.work_dir)
     seen, looks = events
@@ -116,7 +122,7 @@ class Killed(BaseException):
 
 
 def test_a_death_before_the_old_one_is_deleted(
-    run_cfg, train, monkeypatch, tmp_path
+    run_cfg, train, improving, monkeypatch, tmp_path
 ):
     cfg = run_cfg(epochs=3, **KEEP_ONE)
     folder = Path(cfg.work_dir)

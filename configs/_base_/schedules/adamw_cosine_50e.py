@@ -17,6 +17,8 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(
+    type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=1
+)
 val_cfg = dict()
 test_cfg = dict()

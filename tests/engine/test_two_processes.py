@@ -1,0 +1,37 @@
+"""Two processes agree on what stops them, and share their gradients."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+WORKER = Path(__file__).with_name('gloo_worker.py')
+
+
+def test_two_processes_act_alike(tmp_path):
+    here = dict(PYTHONPATH=str(Path(__file__).parents[2]), OMP_NUM_THREADS='1')
+    processes = [
+        subprocess.Popen(
+            [sys.executable, WORKER, str(rank), str(tmp_path)],
+            env=os.environ | here,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
+    both = [json.loads((tmp_path / f'{r}.json').read_text()) for r in (0, 1)]
+    for result in both:
+        assert result['votes'] == [True, False, True]
+        assert result['gradient'] == [[1.5, 4.0]]
+        assert result['weight'] == [[1.0, 1.0]]
+    assert "another process's loss" in both[0]['refusal']
+    assert 'the loss of step 1 is not finite' in both[1]['refusal']
+    assert '1.jpg' in both[1]['refusal']
