@@ -18,7 +18,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all.
 
     Args:
-        path (Path): The file; its folder must exist.
+        path (Path): The file; its folder is made.
         data (bytes): Its content.
 
     Raises:
@@ -35,6 +35,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def _write_whole(path: Path, data: bytes) -> None:
     """Write beside a file, then take its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as stream:

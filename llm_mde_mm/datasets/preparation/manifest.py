@@ -61,7 +61,7 @@ def write_once(path: Path, data: bytes, differs: str = '') -> bool:
     """Write a file unless it is there already, with the same content.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file; its folder is made.
         data: Its content.
         differs: What to say of a file that exists and differs.
 

@@ -10,7 +10,7 @@ from llm_mde_mm.datasets.preparation.encoding import (
     encode_depth,
     encode_picture,
 )
-from llm_mde_mm.datasets.preparation.folders import check_space, make_folder
+from llm_mde_mm.datasets.preparation.folders import check_space
 from llm_mde_mm.datasets.preparation.layout import (
     FOLDERS,
     check_strangers,
@@ -155,10 +155,6 @@ def prepare_labeled(
     settings = dict(source=dict(source), depth=depth, picture=picture)
     check_settings(out, settings)
     items = _list_items(mat, out, split, depth, picture)
-    for folder in {
-        (out / item[kind]).parent for item in items for kind in FOLDERS
-    }:
-        make_folder(folder)
     written = 0
     for item, files in zip(
         tqdm(items, unit='picture'),

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from llm_mde_mm.datasets.preparation.encoding import encode_depth
-from llm_mde_mm.datasets.preparation.folders import make_folder
 from llm_mde_mm.datasets.preparation.manifest import (
     read_if_there,
     sha256,
@@ -89,7 +88,6 @@ class Target:
                 f'that of {self.one.repository} at {self.one.commit}; '
                 '--no-verify takes it as it is'
             )
-        make_folder(self.path.parent)
         is_new = write_once(self.path, content)
         return Made(sha256(content), match, is_new)
 
