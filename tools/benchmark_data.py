@@ -62,9 +62,8 @@ def main() -> None:
         figures['workers_needed'][consumption] = needed
         print(f'{consumption:g} pictures a second take {needed} processes')
     if args.json:
-        out = Path(args.json)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(out, (json.dumps(figures, indent=2) + '\n').encode())
+        data = (json.dumps(figures, indent=2) + '\n').encode()
+        write_bytes(Path(args.json), data)
 
 
 if __name__ == '__main__':

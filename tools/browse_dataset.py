@@ -74,7 +74,6 @@ def main() -> None:
     cells = [cell(dataset[index]) for index in indices]
     title = f'{Path(args.config).stem}, epoch {args.epoch}'
     out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_picture(out, pair_sheet(cells, title)[..., ::-1])
     print(f'{len(cells)} of {len(dataset)} pictures: {out}')
 

@@ -137,9 +137,8 @@ def main() -> None:
                 for split, samples in checked.items()
             },
         )
-        out = Path(args.manifest)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(out, (json.dumps(manifest, indent=1) + '\n').encode())
+        data = (json.dumps(manifest, indent=1) + '\n').encode()
+        write_bytes(Path(args.manifest), data)
     if problems:
         sys.exit(1)
 

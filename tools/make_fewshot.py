@@ -104,7 +104,6 @@ def main() -> None:
         f'{split_digest(names)}',
     )
     out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, ('\n'.join([*header, *names]) + '\n').encode())
     for line in header:
         print(line.removeprefix('# '))

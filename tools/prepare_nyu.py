@@ -12,13 +12,15 @@ from llm_mde_mm.datasets.preparation import (
     LABELED_URL,
     SPLIT_FILE,
     check_labeled,
+    check_request,
     download_file,
     index_tree,
     prepare_labeled,
     read_split,
     write_index,
 )
-from llm_mde_mm.datasets.preparation.nyu_mat import DEPTHS, PICTURES
+from llm_mde_mm.datasets.preparation.nyu_labeled import DEPTHS
+from llm_mde_mm.datasets.preparation.nyu_mat import PICTURES
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -72,13 +74,20 @@ def parse_args() -> argparse.Namespace:
 def prepare_mat(args: argparse.Namespace) -> None:
     """Write the NYU layout."""
     mat = args.mat or args.out / Path(LABELED_URL).name
+    split = read_split(args.split_file)
+    published = args.download or not args.no_verify
+    # Mistakes are told before 3 GB are fetched and hashed.
+    check_request(
+        args.out, args.depth, args.picture, split if published else None
+    )
+    digests = None
     if args.download:
-        download_file(args.url, mat, LABELED_SIZE, LABELED_MD5)
-    source = check_labeled(mat, verify=not args.no_verify)
+        digests = download_file(args.url, mat, LABELED_SIZE, LABELED_MD5)
+    source = check_labeled(mat, not args.no_verify, digests)
     done = prepare_labeled(
         mat,
         args.out,
-        read_split(args.split_file),
+        split,
         source,
         depth=args.depth,
         picture=args.picture,

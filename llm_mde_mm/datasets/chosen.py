@@ -155,17 +155,18 @@ class ChosenDataset(SeededDataset):
         """Return what tells each picture from others, and its path.
 
         A picture has its real path, its hash where one is known and, where
-        ``names_identify``, its name if a manifest vouches for it.
+        ``names_identify``, its name within its ``set`` if a manifest
+        vouches for it.
         """
         found = {}
         for i in range(len(self)):
             item = self._raw(i)
             path = item['img_path']
             found[f'file {os.path.realpath(path)}'] = path
-            if 'image_sha256' in item:
+            if item.get('image_sha256'):
                 found[f'sha256 {item["image_sha256"]}'] = path
-                if self.names_identify:
-                    found[f'name {item["name"]}'] = path
+                if self.names_identify and item.get('name'):
+                    found[f'name {item.get("set")} {item["name"]}'] = path
         return found
 
     def prepare_data(self, idx: int) -> Any:

@@ -13,7 +13,7 @@ from llm_mde_mm.datasets.splits import first_names, scene_of
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 # What a manifest adds to an item.
-_KNOWN = {'name', 'room', 'image_sha256', 'depth_sha256'}
+_KNOWN = {'name', 'room', 'set', 'image_sha256', 'depth_sha256'}
 _LAYOUT = (
     'expected layout: images/SPLIT/<scene>_<number>.jpg and '
     'annotations/SPLIT/<scene>_<number>.png'
@@ -29,12 +29,12 @@ class NYUDepthDataset(ChosenDataset):
         data_root
         ├── images/SPLIT/<scene>_<number>.jpg
         ├── annotations/SPLIT/<scene>_<number>.png   uint16 mm, 0 = none
-        └── manifest.json   rooms and hashes, of prepare_nyu.py; optional
+        └── manifest.json   rooms and hashes, of tools/prepare_*.py; optional
 
     An item holds ``img_path``, ``depth_map_path``, ``scene``, ``seg_fields``,
-    ``sample_idx`` and, of a manifest, ``name``, ``room``, ``image_sha256``
-    and ``depth_sha256``. Folders are listed once each and no picture is
-    opened before an item is asked for.
+    ``sample_idx`` and, of a manifest, ``name``, ``room``, ``set``,
+    ``image_sha256`` and ``depth_sha256``. Folders are listed once each and no
+    picture is opened before an item is asked for.
 
     Args:
         data_root: The folder above.
@@ -90,7 +90,8 @@ class NYUDepthDataset(ChosenDataset):
         ),
     )
 
-    # A manifest is of the one labelled file, in which numbers are unique.
+    # A manifest is of the one labelled file, or names the set of each
+    # picture, in which numbers are unique.
     names_identify = True
 
     def __init__(

@@ -17,13 +17,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all.
 
     Args:
-        path (Path): The file; its folder must exist.
+        path (Path): The file; its folder is made.
         data (bytes): Its content.
 
     Raises:
         WriteError: It cannot be written; what was there stays as it was.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as stream:
             stream.write(data)
     except OSError as error:

@@ -65,6 +65,33 @@ def test_one_name_in_other_encoding(prepared, tmp_path_factory):
     assert shared == [f'{other}/images/test/{NAMES[4]}.jpg']
 
 
+def test_one_name_in_another_set(prepared, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    item = write_sample(other, 'test', NAMES[4], seed=999)
+    # As tools/prepare_public.py says where its pictures are from.
+    write_manifest(other, [dict(item, set='seven_scenes')])
+    assert shared_pictures(nyu(other, 'test'), nyu(prepared)) == []
+    assert len(shared_pictures(nyu(other, 'test'), nyu(other, 'test'))) == 1
+
+
+@pytest.mark.parametrize('lost', ['name', 'image_sha256'])
+def test_manifests_that_tell_less(prepared, tmp_path_factory, lost):
+    other = tmp_path_factory.mktemp('other')
+    items = [
+        write_sample(other, 'test', name, seed=999) for name in NAMES[4:6]
+    ]
+    for item in items:
+        item[lost] = None
+    write_manifest(other, items)
+    test = nyu(other, 'test')
+    assert shared_pictures(test, nyu(prepared)) == []
+    assert len(shared_pictures(test, test)) == 2
+    for item in items:
+        del item[lost]
+    write_manifest(other, items)
+    assert shared_pictures(nyu(other, 'test'), nyu(prepared)) == []
+
+
 def test_wrapped_data_sets(prepared):
     test = nyu(prepared, 'test')
     both = ConcatDataset([nyu(prepared), nyu(prepared, 'test', indices=1)])

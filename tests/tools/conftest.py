@@ -1,6 +1,7 @@
 """Runs of the command-line tools on a handful of rendered rooms."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,20 @@ def run(*command, **env) -> subprocess.CompletedProcess:
         timeout=280,
         check=False,
     )
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Run a tool in this process and return what it prints."""
+
+    def run(tool, *arguments) -> str:
+        path = str(ROOT / tool)
+        argv = [path, *(os.fspath(argument) for argument in arguments)]
+        monkeypatch.setattr(sys, 'argv', argv)
+        runpy.run_path(path, run_name='__main__')
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture(scope='session')

@@ -12,7 +12,7 @@ from mmseg.registry import DATASETS
 from llm_mde_mm.apis import launch
 from llm_mde_mm.datasets import NYUDepthDataset
 from llm_mde_mm.datasets.splits import k_shot, split_digest
-from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.utils.errors import ConfigError, DataError, WriteError
 from tests.datasets.conftest import prepared as prepared
 from tests.tools.conftest import ROOT, run
 from tools import benchmark_data, browse_dataset, check_data, make_fewshot
@@ -265,3 +265,20 @@ def test_sheet_of_a_pipeline_without_depth(root, call):
             '--cfg-options',
             'train_dataloader.dataset.pipeline=[]',
         )
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        (make_fewshot, ['--shots', 1, '--out']),
+        (check_data, ['--manifest']),
+        (browse_dataset, ['--num', 1, '--out']),
+        (benchmark_data, ['--num', 2, '--rounds', 1, '--json']),
+    ],
+)
+def test_an_output_below_a_file(call, root, tmp_path, tool, arguments):
+    (tmp_path / 'file').write_text('mine')
+    out = tmp_path / 'file/new/out.png'
+    with pytest.raises(WriteError, match='file/new/out.png cannot be'):
+        call(tool, NYU, *arguments, out)
+    assert (tmp_path / 'file').read_text() == 'mine'

@@ -1,8 +1,6 @@
 """The command line of tools/prepare_public.py."""
 
-import os
-import runpy
-import sys
+import functools
 
 import pytest
 
@@ -10,19 +8,11 @@ from tests.datasets.preparation.public_repositories import host as host
 from tests.datasets.preparation.public_repositories import (
     repositories as repositories,
 )
-from tests.tools.conftest import ROOT
 
 
 @pytest.fixture
-def tool(monkeypatch, capsys):
-    def run(*arguments):
-        path = str(ROOT / 'tools/prepare_public.py')
-        argv = [path, *(os.fspath(argument) for argument in arguments)]
-        monkeypatch.setattr(sys, 'argv', argv)
-        runpy.run_path(path, run_name='__main__')
-        return capsys.readouterr().out
-
-    return run
+def tool(run_here):
+    return functools.partial(run_here, 'tools/prepare_public.py')
 
 
 def test_fetches_once(tool, host, tmp_path):

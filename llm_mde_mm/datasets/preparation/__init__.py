@@ -6,6 +6,7 @@ from .nyu_mat import (
     LABELED_SIZE,
     LABELED_URL,
     check_labeled,
+    check_request,
     prepare_labeled,
 )
 from .nyu_split import SPLIT_FILE, read_split
@@ -19,6 +20,7 @@ __all__ = [
     'PublicSet',
     'SPLIT_FILE',
     'check_labeled',
+    'check_request',
     'download_file',
     'file_digests',
     'index_tree',

@@ -5,59 +5,70 @@ What has arrived lies in ``<name>.part`` until size and checksum are right.
 
 import http.client
 import os
-import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from tqdm import tqdm
 
-from llm_mde_mm.datasets.preparation.manifest import file_digests, make_folder
+from llm_mde_mm.datasets.preparation.folders import check_space, make_folder
+from llm_mde_mm.datasets.preparation.manifest import file_digests
 from llm_mde_mm.utils.errors import DataError
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
 
 
-def download_file(url: str, path: Path, size: int, md5: str) -> bool:
+def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
     """Download a file, going on where an interrupted download stopped.
 
     Args:
         url: ``http://`` or ``https://``.
-        path: Where the file goes; its folder is made.
+        path: Where the file goes; its folder is made. If the file is there,
+            nothing is downloaded.
         size: Its size in bytes.
         md5: Its MD5 in hex digits.
 
     Returns:
-        Whether anything was downloaded; False if the file was there.
+        Its ``md5`` and ``sha256``, from one pass over it.
 
     Raises:
-        DataError: The disk is too full, the server does not answer, the
-            connection broke (the part stays, to be resumed), the content
-            has another size or checksum (the part is removed), or another
-            file has the name (it stays).
+        DataError: The server does not answer, the connection broke (the part
+            stays, to be resumed), the content has another size or checksum
+            (the part is removed), or another file has the name (it stays).
+        WriteError: The disk is too full, or the folder cannot be made.
     """
     if not url.startswith(('http://', 'https://')):
         raise DataError(f'{url!r} is not an http:// or https:// address')
     if path.exists():
-        problem = _problem(path, size, md5)
+        digests, problem = _compare(path, size, md5)
         if problem:
             raise DataError(
                 f'{path} exists, but {problem}; nothing is overwritten: move '
                 'it away and run again'
             )
-        return False
-    make_folder(path.parent)
+        return digests
     part = path.with_name(f'{path.name}.part')
+    _complete(url, part, size)
+    digests, problem = _compare(part, size, md5)
+    if problem:
+        # A damaged part can only be continued into a damaged file.
+        part.unlink()
+        raise DataError(
+            f'{url}: {problem}; the download was removed: run again, and if '
+            'this recurs get the file elsewhere'
+        )
+    os.replace(part, path)
+    return digests
+
+
+def _complete(url: str, part: Path, size: int) -> None:
+    """Fetch what a part lacks."""
     if part.exists() and part.stat().st_size > size:
         part.unlink()
     arrived = part.stat().st_size if part.exists() else 0
-    free = shutil.disk_usage(path.parent).free
-    if free < size - arrived:
-        raise DataError(
-            f'{path.parent}: {free:,} bytes are free, but the download needs '
-            f'{size - arrived:,}; make room or choose another folder'
-        )
+    check_space(part.parent, size - arrived, 'the download needs')
+    make_folder(part.parent)
     if arrived < size:
         try:
             _fetch(url, part, arrived, size)
@@ -72,16 +83,6 @@ def download_file(url: str, path: Path, size: int, md5: str) -> bool:
             f'{url}: the connection ended after {arrived:,} of {size:,} '
             'bytes; run the same command again to go on from there'
         )
-    problem = _problem(part, size, md5)
-    if problem:
-        # A damaged part can only be continued into a damaged file.
-        part.unlink()
-        raise DataError(
-            f'{url}: {problem}; the download was removed: run again, and if '
-            'this recurs get the file elsewhere'
-        )
-    os.replace(part, path)
-    return True
 
 
 def _fetch(url: str, part: Path, arrived: int, size: int) -> None:
@@ -114,14 +115,14 @@ def _fetch(url: str, part: Path, arrived: int, size: int) -> None:
                 bar.update(len(block))
 
 
-def _problem(path: Path, size: int, md5: str) -> str:
-    """Say how a file differs from the expected one; '' if it does not."""
+def _compare(path: Path, size: int, md5: str) -> tuple[dict[str, str], str]:
+    """Return a file's digests, and how it is not as expected ('': it is)."""
     actual = path.stat().st_size
     if actual > size:
-        return f'it is larger than {size:,} bytes'
+        return {}, f'it is larger than {size:,} bytes'
     if actual != size:
-        return f'it has {actual:,} bytes, not {size:,}'
-    found = file_digests(path, 'md5')['md5']
-    if found != md5.lower():
-        return f'its MD5 is {found}, not {md5}'
-    return ''
+        return {}, f'it has {actual:,} bytes, not {size:,}'
+    digests = file_digests(path, 'md5', 'sha256')
+    if digests['md5'] != md5.lower():
+        return {}, f'its MD5 is {digests["md5"]}, not {md5}'
+    return digests, ''

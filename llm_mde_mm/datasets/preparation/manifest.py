@@ -8,10 +8,12 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from llm_mde_mm.datasets.preparation.folders import folder_above
 from llm_mde_mm.utils.depth_io import write_bytes
-from llm_mde_mm.utils.errors import DataError, WriteError
+from llm_mde_mm.utils.errors import DataError
 
 _BLOCK = 1 << 20
+_ELSEWHERE = 'move it away, or choose another output folder'
 
 
 def sha256(data: bytes) -> str:
@@ -38,41 +40,47 @@ def file_digests(path: Path, *algorithms: str) -> dict[str, str]:
     return {a: one.hexdigest() for a, one in hashes.items()}
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it.
+def read_if_there(path: Path) -> bytes | None:
+    """Return a file's content, None if there is none.
 
     Raises:
-        WriteError: It cannot be made.
+        DataError: It cannot be read.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        raise WriteError(
-            f'folder {path} cannot be made: {error.strerror or error}; choose '
-            'another one'
+        raise DataError(
+            f'cannot read {path}: {error.strerror or error}; move it away, or '
+            'write to another place'
         ) from error
 
 
-def write_once(path: Path, data: bytes) -> bool:
+def write_once(path: Path, data: bytes, differs: str = '') -> bool:
     """Write a file unless it is there already, with the same content.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file; its folder is made.
         data: Its content.
+        differs: What to say of a file that exists and differs.
 
     Returns:
         Whether the file was written.
 
     Raises:
-        DataError: The file exists and differs; it stays as it is.
+        DataError: The file exists and differs, or cannot be read; it stays
+            as it is.
+        WriteError: It cannot be written.
     """
-    if not path.exists():
+    there = read_if_there(path)
+    if there is None:
         write_bytes(path, data)
         return True
-    if path.read_bytes() != data:
+    if there != data:
         raise DataError(
             f'{path} exists and differs from what would be written; nothing '
-            'is overwritten: move it away, or choose another output folder'
+            f'is overwritten: {differs or _ELSEWHERE}'
         )
     return False
 
@@ -117,21 +125,29 @@ def json_bytes(content: Any) -> bytes:
     return (json.dumps(content, indent=1) + '\n').encode()
 
 
-def check_settings(manifest: Path, settings: Mapping[str, Any]) -> None:
+def check_settings(out: Path, settings: Mapping[str, Any]) -> None:
     """Compare a folder's manifest with what is about to be prepared.
 
     Args:
-        manifest: ``manifest.json``; it need not exist.
+        out: Folder of ``manifest.json``; neither need exist.
         settings: Keys that must be alike in it.
 
     Raises:
         DataError: The folder was prepared in another way.
+        WriteError: The folder is a file.
     """
-    if not manifest.exists():
+    folder_above(out)
+    manifest = out / 'manifest.json'
+    content = read_if_there(manifest)
+    if content is None:
         return
     try:
-        before = json.loads(manifest.read_text(encoding='utf-8'))
-        differing = [key for key in settings if before[key] != settings[key]]
+        before = json.loads(content)
+        differing = [
+            text
+            for key, asked in settings.items()
+            for text in _differences(key, before[key], asked)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f'{manifest} is not a manifest of this tool ({error!r}): choose '
@@ -139,6 +155,22 @@ def check_settings(manifest: Path, settings: Mapping[str, Any]) -> None:
         ) from error
     if differing:
         raise DataError(
-            f'{manifest} records another {", ".join(differing)}: choose '
-            'another output folder'
+            f'{out} was prepared in another way: {"; ".join(differing)}; '
+            'choose another output folder'
         )
+
+
+def _differences(key: str, there: Any, asked: Any) -> list[str]:
+    """Say where two values of a manifest differ, and how."""
+    if there == asked:
+        return []
+    pairs = None
+    if isinstance(there, dict) and isinstance(asked, dict):
+        pairs = [(k, there.get(k), asked[k]) for k in asked]
+    elif isinstance(there, list) and isinstance(asked, list):
+        if len(there) != len(asked):
+            return [f'{key} are {len(there)}, asked for are {len(asked)}']
+        pairs = list(zip(range(len(asked)), there, asked, strict=True))
+    if pairs is None:
+        return [f'{key} is {there!r}, asked for is {asked!r}']
+    return [text for k, *p in pairs for text in _differences(f'{key}.{k}', *p)]

@@ -9,13 +9,14 @@ moved or copied.
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from llm_mde_mm.datasets.preparation.manifest import (
     file_digests,
     json_bytes,
+    read_manifest,
     write_once,
 )
 from llm_mde_mm.datasets.preparation.nyu_split import read_split
@@ -123,7 +124,18 @@ def write_index(root: Path, path: Path, items: list[dict[str, Any]]) -> bool:
     content = dict(
         root=Path(relative).as_posix(), depth_scale=0.001, items=items
     )
-    return write_once(path, json_bytes(content))
+    there = _summary(read_manifest(path).values())
+    differs = (
+        f'it lists {there}, asked for are {_summary(items)}; move it away, or '
+        'name another file by --out'
+    )
+    return write_once(path, json_bytes(content), differs)
+
+
+def _summary(items: Collection[dict[str, Any]]) -> str:
+    """Say how many pictures there are, and whether they have hashes."""
+    hashed = any('image_sha256' in item for item in items)
+    return f'{len(items)} pictures {"with" if hashed else "without"} hashes'
 
 
 def _item(image: str, depth: str, split: str) -> dict[str, Any]:
@@ -186,8 +198,9 @@ def _listed(
                 (PurePosixPath(folder) / column.lstrip('/')).as_posix()
                 for column in columns[:2]
             )
-            if '..' in PurePosixPath(image).parts + PurePosixPath(depth).parts:
-                raise DataError(f'{where}: a path leaves {root}')
+            for name in map(PurePosixPath, (image, depth)):
+                if name.is_absolute() or '..' in name.parts:
+                    raise DataError(f'{where}: {name} is no path below {root}')
             item = _item(image, depth, split)
             if len(columns) == 3:
                 try:

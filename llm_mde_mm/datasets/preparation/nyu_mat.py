@@ -1,33 +1,35 @@
-"""NYU Depth v2's labelled file to pictures and depth maps in the NYU layout.
+"""NYU Depth v2's labelled file to pictures and depth maps in its layout."""
 
-Silberman et al., "Indoor Segmentation and Support Inference from RGBD
-Images", ECCV 2012. The file is MATLAB 7.3, which is HDF5 with the axes
-reversed: ``images (N, 3, W, H)``, ``depths`` and ``rawDepths (N, W, H)``
-in metres, ``sceneTypes`` and ``scenes (1, N)`` references to characters.
-"""
-
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from llm_mde_mm.datasets.preparation.encoding import (
     encode_depth,
     encode_picture,
 )
+from llm_mde_mm.datasets.preparation.folders import check_space
+from llm_mde_mm.datasets.preparation.layout import (
+    FOLDERS,
+    check_strangers,
+    files_of,
+)
 from llm_mde_mm.datasets.preparation.manifest import (
     check_settings,
     file_digests,
     json_bytes,
-    make_folder,
     sha256,
     write_once,
 )
-from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
+from llm_mde_mm.datasets.preparation.nyu_labeled import (
+    DEPTHS,
+    check_split,
+    need_h5py,
+    open_labeled,
+)
+from llm_mde_mm.utils.errors import ConfigError, DataError
 
 LABELED_URL = (
     'http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/'
@@ -35,16 +37,53 @@ LABELED_URL = (
 )
 LABELED_SIZE = 2_972_037_809
 LABELED_MD5 = '520609c519fba3ba5ac58c8fefcc3530'
-DEPTHS = dict(filled='depths', raw='rawDepths')
+LABELED_PICTURES = 1449
 PICTURES = ('jpg', 'png')
+# A pixel of RGB and one of depth, before compression, which leaves about
+# half.
+_PIXEL_BYTES = 3 + 2
 
 
-def check_labeled(path: Path, verify: bool = True) -> dict[str, Any]:
+def check_request(
+    out: Path,
+    depth: str,
+    picture: str,
+    published: Mapping[int, str] | None = None,
+) -> None:
+    """Check all that can be before the labelled file is there.
+
+    Args:
+        out, depth, picture: See :func:`prepare_labeled`.
+        published: The split, where the file will be the published one.
+
+    Raises:
+        ConfigError: ``depth`` or ``picture`` is unknown, or h5py is absent.
+        DataError: ``out`` was prepared in another way, or the split is one
+            of another file.
+        WriteError: ``out`` is a file.
+    """
+    if depth not in DEPTHS or picture not in PICTURES:
+        raise ConfigError(
+            f'depth={depth!r}, picture={picture!r}: there are depth '
+            f'{", ".join(DEPTHS)} and picture {", ".join(PICTURES)}'
+        )
+    need_h5py()
+    check_settings(out, dict(depth=DEPTHS[depth], picture=picture))
+    if published is not None:
+        check_split(published, LABELED_PICTURES, 'the published file')
+
+
+def check_labeled(
+    path: Path,
+    verify: bool = True,
+    digests: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Describe the labelled file, and check that it is the published one.
 
     Args:
         path: ``nyu_depth_v2_labeled.mat``.
         verify: Whether another size or MD5 than the published raises.
+        digests: Its ``md5`` and ``sha256``; None hashes it.
 
     Returns:
         ``size``, ``md5``, ``sha256`` and ``published``, whether it is the
@@ -64,7 +103,8 @@ def check_labeled(path: Path, verify: bool = True) -> dict[str, Any]:
             f'{path} has {size:,} bytes, the published file '
             f'{LABELED_SIZE:,}; get it again, or give --no-verify'
         )
-    digests = file_digests(path, 'md5', 'sha256')
+    if digests is None:
+        digests = file_digests(path, 'md5', 'sha256')
     if verify and digests['md5'] != LABELED_MD5:
         raise DataError(
             f'{path}: the MD5 is {digests["md5"]}, that of the published '
@@ -104,116 +144,72 @@ def prepare_labeled(
 
     Raises:
         ConfigError: ``depth`` or ``picture`` is unknown, or h5py is absent.
-        DataError: The file is damaged or not as described above, does not
-            fit ``split``, or a file that exists differs.
-        WriteError: The disk is full or the folder write-protected; what is
-            written stays, each file whole.
+        DataError: The file is damaged or not as described in
+            :mod:`.nyu_labeled`, does not fit ``split``, a file that exists
+            differs, or ``out`` holds pictures of something else.
+        WriteError: The disk is too full, or ``out`` is a file or
+            write-protected; what is written stays, each file whole.
     """
-    if depth not in DEPTHS or picture not in PICTURES:
-        raise ConfigError(
-            f'depth={depth!r}, picture={picture!r}: there are depth '
-            f'{", ".join(DEPTHS)} and picture {", ".join(PICTURES)}'
-        )
-    try:
-        import h5py
-    except ImportError as error:
-        raise ConfigError(
-            "h5py is not installed: pip install 'llm_mde_mm[data]'"
-        ) from error
-    settings = dict(source=dict(source), depth=DEPTHS[depth], picture=picture)
-    check_settings(out / 'manifest.json', settings)
-    items, written = [], 0
-    with _reading(mat), h5py.File(mat, 'r') as data:
-        _check_arrays(mat, data, split, DEPTHS[depth])
-        for kind in ('images', 'annotations'):
-            for name in sorted(set(split.values())):
-                make_folder(out / kind / name)
-        for i, part in tqdm(split.items(), unit='picture'):
-            item, files = _convert(mat, data, i, part, DEPTHS[depth], picture)
-            for file, content in files.items():
-                written += write_once(out / file, content)
-            items.append(item)
+    check_request(out, depth, picture)
+    depth = DEPTHS[depth]
+    settings = dict(source=dict(source), depth=depth, picture=picture)
+    check_settings(out, settings)
+    items = _list_items(mat, out, split, depth, picture)
+    written = 0
+    for item, files in zip(
+        tqdm(items, unit='picture'),
+        _encoded(mat, depth, picture, len(items)),
+        strict=True,
+    ):
+        for kind, content in files.items():
+            item[f'{kind}_sha256'] = sha256(content)
+            written += write_once(out / item[kind], content)
     manifest = json_bytes(dict(settings, depth_scale=0.001, items=items))
     written += write_once(out / 'manifest.json', manifest)
     return dict(pictures=len(items), written=written)
 
 
-@contextmanager
-def _reading(mat: Path) -> Iterator[None]:
-    """Say of what HDF5 cannot read which file it is in."""
-    try:
-        yield
-    except LLMMDEError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise DataError(
-            f'{mat} is truncated, damaged or no HDF5 file: {error}; get it '
-            'again'
-        ) from error
-
-
-def _convert(
-    mat: Path, data: Any, i: int, part: str, depth: str, picture: str
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return picture i as an item of the manifest, and its two files."""
-    scene = _text(mat, data, 'sceneTypes', i)
-    name = f'{scene}_{i:05d}'
-    # Each of the arrays is stored with x before y.
-    rgb = data['images'][i].transpose(2, 1, 0)
-    metres = data[depth][i].T
-    image_file = f'images/{part}/{name}.{picture}'
-    depth_file = f'annotations/{part}/{name}.png'
-    files = {
-        image_file: encode_picture(rgb, picture),
-        depth_file: encode_depth(metres, f'{mat}: {depth} {i + 1}'),
-    }
-    item = dict(
-        name=name,
-        index=i + 1,
-        split=part,
-        scene=scene,
-        room=_text(mat, data, 'scenes', i),
-        image=image_file,
-        image_sha256=sha256(files[image_file]),
-        depth=depth_file,
-        depth_sha256=sha256(files[depth_file]),
-    )
-    return item, files
-
-
-def _check_arrays(
-    mat: Path, data: Any, split: Mapping[int, str], depth: str
-) -> None:
-    """Raise if an array is absent or of another shape than described."""
-    for key in ('images', depth, 'sceneTypes', 'scenes'):
-        if key not in data:
-            raise DataError(
-                f'{mat} has no {key!r}: give nyu_depth_v2_labeled.mat'
+def _list_items(
+    mat: Path, out: Path, split: Mapping[int, str], depth: str, picture: str
+) -> list[dict[str, Any]]:
+    """Return the manifest's items, once all of them may be written."""
+    items: list[dict[str, Any]] = []
+    with open_labeled(mat, depth) as data:
+        check_split(split, len(data), mat)
+        for i, part in split.items():
+            scene, room = data.text('sceneTypes', i), data.text('scenes', i)
+            name = f'{scene}_{i:05d}'
+            items.append(
+                dict(
+                    name=name,
+                    index=i + 1,
+                    split=part,
+                    scene=scene,
+                    room=room,
+                    **files_of(name, part, picture),
+                )
             )
-    images = data['images'].shape
-    if len(images) != 4 or images[1] != 3 or data['images'].dtype != 'u1':
-        raise DataError(f'{mat}: images of {images} are not (N, 3, W, H) u1')
-    for key, shape in {
-        depth: (images[0], *images[2:]),
-        'sceneTypes': (1, images[0]),
-        'scenes': (1, images[0]),
-    }.items():
-        if data[key].shape != shape:
-            raise DataError(
-                f'{mat}: {key} has shape {data[key].shape}, not {shape}: '
-                'the file is not nyu_depth_v2_labeled.mat'
+        pixels = data.pixels
+    check_strangers(out, items)
+    to_come = [
+        i for i in items if not all((out / i[k]).exists() for k in FOLDERS)
+    ]
+    needed = len(to_come) * pixels * _PIXEL_BYTES // 2
+    check_space(out, needed, f'{len(to_come)} pictures take about')
+    return items
+
+
+def _encoded(
+    mat: Path, depth: str, picture: str, number: int
+) -> Iterator[dict[str, bytes]]:
+    """Yield the content of each picture's two files.
+
+    What happens between two of them is not taken for damage of the file.
+    """
+    with open_labeled(mat, depth) as data:
+        for i in range(number):
+            where = f'{mat}: {depth} {i + 1}'
+            yield dict(
+                image=encode_picture(data.rgb(i), picture),
+                depth=encode_depth(data.metres(i), where),
             )
-    if list(split) != list(range(images[0])):
-        raise DataError(
-            f'{mat} holds {images[0]} pictures, but the split names '
-            f'{len(split)}: each must be in one split; give --split-file'
-        )
-
-
-def _text(mat: Path, data: Any, key: str, i: int) -> str:
-    """Return the text that a reference points to."""
-    text = ''.join(chr(c) for c in np.ravel(data[data[key][0, i]]))
-    # It becomes part of a path.
-    if not re.fullmatch(r'[A-Za-z0-9_]+', text):
-        raise DataError(f'{mat}: {key} {i + 1} is {text!r}, not a plain name')
-    return text

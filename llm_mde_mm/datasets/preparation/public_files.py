@@ -12,7 +12,11 @@ import cv2
 import numpy as np
 
 from llm_mde_mm.datasets.preparation.encoding import encode_depth
-from llm_mde_mm.datasets.preparation.manifest import sha256, write_once
+from llm_mde_mm.datasets.preparation.manifest import (
+    read_if_there,
+    sha256,
+    write_once,
+)
 from llm_mde_mm.datasets.preparation.public_sets import PublicSet
 from llm_mde_mm.datasets.preparation.public_source import (
     decode,
@@ -67,9 +71,10 @@ class Target:
         Raises:
             DataError: The source is missing, unreadable or has other
                 content than recorded, or a file that exists differs.
+            WriteError: It cannot be written.
         """
-        if self.path.exists():
-            content = self.path.read_bytes()
+        content = read_if_there(self.path)
+        if content is not None:
             match = self.match(content)
             if match != 'other':
                 return Made(sha256(content), match, False)
@@ -83,7 +88,6 @@ class Target:
                 f'that of {self.one.repository} at {self.one.commit}; '
                 '--no-verify takes it as it is'
             )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = write_once(self.path, content)
         return Made(sha256(content), match, is_new)
 

@@ -1,12 +1,13 @@
 import errno
 import hashlib
 import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from llm_mde_mm.datasets.preparation import download, download_file
-from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.errors import DataError, WriteError
 
 
 @pytest.fixture
@@ -26,10 +27,14 @@ def fetch(server, tmp_path):
 
 
 def test_downloads_once(fetch, server):
-    assert fetch() is True
+    digests = {
+        name: hashlib.new(name, server.data).hexdigest()
+        for name in ('md5', 'sha256')
+    }
+    assert fetch() == digests
     assert fetch.path.read_bytes() == server.data
     assert not fetch.part.exists()
-    assert fetch() is False
+    assert fetch() == digests
     assert server.requests == [None]
 
 
@@ -41,7 +46,7 @@ def test_goes_on_after_a_broken_connection(fetch, server, ranges):
     assert fetch.part.stat().st_size == 100_000
     assert not fetch.path.exists()
     server.break_after = None
-    assert fetch() is True
+    fetch()
     assert fetch.path.read_bytes() == server.data
     # Without Range the server starts over, and so must the file.
     assert server.requests == [None, 'bytes=100000-']
@@ -50,7 +55,7 @@ def test_goes_on_after_a_broken_connection(fetch, server, ranges):
 def test_a_complete_part_needs_no_server(fetch, server):
     fetch.part.parent.mkdir()
     fetch.part.write_bytes(server.data)
-    assert fetch(url='http://127.0.0.1:9/') is True
+    fetch(url='http://127.0.0.1:9/')
     assert fetch.path.read_bytes() == server.data
 
 
@@ -76,9 +81,9 @@ def test_another_file_is_not_overwritten(fetch):
 
 def test_disk_space_is_checked_before_the_request(fetch, server, monkeypatch):
     monkeypatch.setattr(
-        download.shutil, 'disk_usage', lambda _: SimpleNamespace(free=1000)
+        shutil, 'disk_usage', lambda _: SimpleNamespace(free=1000)
     )
-    with pytest.raises(DataError, match='1,000 bytes are free'):
+    with pytest.raises(WriteError, match='1,000 bytes are free'):
         fetch()
     assert server.requests == []
 
@@ -99,9 +104,17 @@ def test_disk_that_fills_up(fetch, server, monkeypatch):
         with pytest.raises(DataError, match='No space left .* go on where'):
             fetch()
     assert not fetch.path.exists()
-    assert fetch() is True
+    fetch()
 
 
 def test_progress_bar(fetch, server, capsys):
     fetch()
     assert 'file.mat: 100%' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('folder', ['out', 'out/new'])
+def test_a_folder_that_is_a_file(fetch, server, tmp_path, folder):
+    (tmp_path / 'out').write_text('a file')
+    with pytest.raises(WriteError, match=f'{tmp_path}/out is a file'):
+        fetch(path=tmp_path / folder / 'file.mat')
+    assert server.requests == []

@@ -113,8 +113,41 @@ def test_index_is_written_once_and_moves_nothing(tmp_path):
         content = (path.parent / index['root'] / item['depth']).read_bytes()
         assert item['depth_sha256'] == hashlib.sha256(content).hexdigest()
     add(root, 'cafe:00009')
-    with pytest.raises(DataError, match='exists and differs'):
+    with pytest.raises(
+        DataError,
+        match='index.json exists and differs.* lists 2 pictures with hashes, '
+        'asked for are 3 pictures with hashes; .*another file',
+    ):
+        write_index(root, path, index_tree(root, hashes=True))
+    with pytest.raises(DataError, match='asked for are 3 pictures without'):
         write_index(root, path, index_tree(root))
+
+
+@pytest.mark.parametrize('content', ['[]', '{"items": [1]}', 'text'])
+def test_a_file_that_is_no_index_stays(tmp_path, content):
+    path = tmp_path / 'index.json'
+    add(tmp_path, 'cafe:00001')
+    path.write_text(content)
+    with pytest.raises(DataError, match='index.json'):
+        write_index(tmp_path, path, index_tree(tmp_path))
+    assert path.read_text() == content
+
+
+def test_a_folder_in_place_of_the_index(tmp_path):
+    path = tmp_path / 'index.json'
+    add(tmp_path, 'cafe:00001')
+    path.mkdir()
+    with pytest.raises(DataError, match=f'cannot read {path}: Is a dir'):
+        write_index(tmp_path, path, index_tree(tmp_path))
+
+
+@pytest.mark.parametrize('folder', ['{root}/cafe', '..', 'cafe/../..'])
+def test_a_list_starts_below_the_tree(tmp_path, folder):
+    add(tmp_path, 'cafe:00001')
+    path = tmp_path / 'list.txt'
+    path.write_text('rgb_00001.jpg sync_depth_00001.png')
+    with pytest.raises(DataError, match=f'no path below {tmp_path}'):
+        index_tree(tmp_path, [('train', path, folder.format(root=tmp_path))])
 
 
 def test_index_within_the_tree_has_root_dot(tmp_path):
@@ -138,7 +171,7 @@ def test_half_a_pair(tmp_path, half):
     [
         ('a/rgb_1.jpg', 'line 1: 1 columns'),
         ('cafe/rgb_00001.jpg cafe/sync_depth_00001.png x', "'x', not a num"),
-        ('../rgb_00001.jpg cafe/sync_depth_00001.png', 'leaves'),
+        ('../rgb_00001.jpg cafe/sync_depth_00001.png', 'no path below'),
         ('cafe/rgb_00007.jpg cafe/sync_depth_00007.png', 'lacks 2 files'),
         ('cafe/rgb_00001.jpg cafe/sync_depth_00001.png\n' * 2, 'twice'),
     ],

@@ -2,6 +2,8 @@ import errno
 import hashlib
 import json
 import os
+import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -139,9 +141,104 @@ def test_other_settings_are_refused_at_once(labeled, tmp_path):
     out = tmp_path / 'nyu'
     prepare(labeled, out)
     before = snapshot(out)
-    with pytest.raises(DataError, match='another depth, picture'):
+    with pytest.raises(
+        DataError,
+        match="depth is 'depths', asked for is 'rawDepths'; "
+        "picture is 'jpg', asked for is 'png'",
+    ):
         prepare(labeled, out, depth='raw', picture='png')
+    change(labeled, 'rawDepths', lambda a: a * 2)
+    with pytest.raises(DataError, match=r'source\.md5 is .*, asked for is'):
+        prepare(labeled, out)
     assert snapshot(out) == before
+
+
+@pytest.mark.parametrize('finished', [True, False])
+@pytest.mark.parametrize(
+    ('change', 'stranger'),
+    [
+        (dict(split={**SPLIT, 0: 'train'}), 'images/test/kitchen_00000.jpg'),
+        (dict(picture='png'), 'images/train/bathroom_00004.jpg'),
+    ],
+)
+def test_pictures_of_another_run_are_left_alone(
+    labeled, tmp_path, finished, change, stranger
+):
+    out = tmp_path / 'nyu'
+    prepare(labeled, out)
+    if not finished:
+        (out / 'manifest.json').unlink()
+    before = snapshot(out)
+    message = f'files of something else: .*{stranger}'
+    if finished and 'picture' in change:
+        message = "picture is 'jpg'"
+    with pytest.raises(DataError, match=message):
+        prepare(labeled, out, **change)
+    assert snapshot(out) == before
+
+
+@pytest.mark.parametrize('name', ['../../evil', '/evil', '', '.', 'a/b'])
+def test_a_split_is_a_plain_name(labeled, tmp_path, name):
+    path = tmp_path / 'split.json'
+    path.write_text(json.dumps({'first_index': 1, name: [1]}))
+    with pytest.raises(DataError, match='split.json: .*not a plain name'):
+        read_split(path)
+    before = snapshot(tmp_path)
+    with pytest.raises(DataError, match='not a plain name'):
+        prepare(labeled, tmp_path / 'a/nyu', split={**SPLIT, 0: name})
+    assert snapshot(tmp_path) == before
+
+
+def test_room_for_the_pictures_is_asked_for_first(
+    labeled, tmp_path, monkeypatch
+):
+    out, places = tmp_path / 'a/nyu', []
+
+    def disk_usage(path):
+        places.append(path)
+        return SimpleNamespace(free=700)
+
+    # Half of 8 x 6 pixels of 3 and 2 bytes is 120 bytes a picture.
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, 'disk_usage', disk_usage)
+        with pytest.raises(
+            WriteError, match='700 bytes are free.* about 720 bytes'
+        ):
+            prepare(labeled, out)
+    assert places == [tmp_path] and not out.parent.exists()
+    prepare(labeled, out)
+    # Where all is there, nothing is needed.
+    monkeypatch.setattr(shutil, 'disk_usage', disk_usage)
+    assert prepare(labeled, out)['written'] == 0
+
+
+def test_a_damaged_chunk(labeled, tmp_path):
+    import h5py
+
+    with h5py.File(labeled.path, 'r+') as file:
+        depths = file['depths'][...]
+        del file['depths']
+        data = file.create_dataset(
+            'depths', data=depths, chunks=(1, 8, 6), compression='gzip'
+        )
+        chunk = data.id.get_chunk_info(4)
+    content = bytearray(labeled.path.read_bytes())
+    start = chunk.byte_offset
+    content[start : start + chunk.size] = bytes(chunk.size)
+    labeled.path.write_bytes(content)
+    with pytest.raises(DataError, match=f'{labeled.path} is .*damaged'):
+        prepare(labeled, tmp_path / 'nyu')
+    assert not (tmp_path / 'nyu/manifest.json').exists()
+
+
+@pytest.mark.parametrize(
+    'place', ['manifest.json', 'images/train/living_room_00001.jpg']
+)
+def test_a_folder_in_place_of_a_file(labeled, tmp_path, place):
+    path = tmp_path / 'nyu' / place
+    path.mkdir(parents=True)
+    with pytest.raises(DataError, match=f'cannot read {path}: Is a dir'):
+        prepare(labeled, tmp_path / 'nyu')
 
 
 def change(labeled, key, value):
@@ -162,6 +259,7 @@ def change(labeled, key, value):
         ('depths', lambda a: a * np.float32('nan'), 'not finite'),
         ('depths', lambda a: a[:, :-1], 'shape'),
         ('images', lambda a: a[:, :2], 'not'),
+        ('scenes', lambda a: np.zeros(a.shape), 'damaged'),
         ('#refs#/sceneTypes0', lambda a: a * 0 + ord('/'), 'plain name'),
     ],
 )
@@ -195,7 +293,13 @@ def test_wrong_arguments(labeled, tmp_path):
 
 @pytest.mark.parametrize(
     'text',
-    ['', '[]', '{"train": [1]}', '{"first_index": 1, "a": [1], "b": [1]}'],
+    [
+        '',
+        '[]',
+        '{"train": [1]}',
+        '{"first_index": 1, "a": [1], "b": [1]}',
+        '{"first_index": 1, "a": [1.5]}',
+    ],
 )
 def test_bad_split_file(tmp_path, text):
     path = tmp_path / 'split.json'
@@ -264,7 +368,8 @@ def test_full_disk(labeled, tmp_path, monkeypatch):
     assert prepare(labeled, out, picture='png')['written'] == 13 - 5
 
 
-def test_folder_that_cannot_be_made(labeled, tmp_path):
-    (tmp_path / 'nyu').write_text('a file')
-    with pytest.raises(WriteError, match='folder .*nyu/images/test'):
-        prepare(labeled, tmp_path / 'nyu')
+@pytest.mark.parametrize('out', ['file', 'file/nyu'])
+def test_output_that_is_a_file(labeled, tmp_path, out):
+    (tmp_path / 'file').write_text('a file')
+    with pytest.raises(WriteError, match=f'{tmp_path}/file is a file'):
+        prepare(labeled, tmp_path / out)

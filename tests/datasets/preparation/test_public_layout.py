@@ -18,7 +18,7 @@ from llm_mde_mm.datasets.preparation import (
     prepare_public,
     read_sets,
 )
-from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.errors import DataError, WriteError
 
 from .conftest import server as server
 from .public_repositories import FRAMES
@@ -201,7 +201,7 @@ def test_a_folder_of_other_sets_is_left_alone(host, tmp_path):
     sets = read_sets(host.description, ['lone'])
     prepare_public(tmp_path / 'out', sets)
     before, asked = files(tmp_path / 'out'), len(host.requests)
-    with pytest.raises(DataError, match='records another sources'):
+    with pytest.raises(DataError, match='sources are 1, asked for are 2'):
         prepare(tmp_path / 'out', host, clones=False)
     assert files(tmp_path / 'out') == before
     assert len(host.requests) == asked
@@ -218,9 +218,23 @@ def test_pictures_of_an_unfinished_run_of_other_sets(host, tmp_path):
     assert len(host.requests) == asked
 
 
+@pytest.mark.parametrize('key', ['split', 'scene'])
+def test_paths_are_made_of_plain_names(repositories, tmp_path, key):
+    entry = dict(repositories.entries[0])
+    if key == 'scene':
+        entry['scene'] = '../../../evil'
+    else:
+        entry['frames'] = {'../../evil': entry['frames']['train']}
+    with pytest.raises(DataError, match='evil.*not a plain name'):
+        prepare_public(
+            tmp_path / 'a/out', [PublicSet(**entry)], repositories.clones
+        )
+    assert not (tmp_path / 'a').exists()
+
+
 def test_an_output_folder_that_is_a_file(repositories, tmp_path):
     (tmp_path / 'out').write_text('')
-    with pytest.raises(DataError, match='out: .*Not a directory'):
+    with pytest.raises(WriteError, match='out is a file'):
         prepare(tmp_path / 'out', repositories)
 
 
