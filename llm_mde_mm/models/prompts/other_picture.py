@@ -37,10 +37,15 @@ class PromptShift:
         Raises:
             DataError: If the first batch is one picture: there is no other.
         """
-        last = Prompt(*(_last(field) for field in prompt))
+        ids, mask, logits = prompt
+        last = Prompt(
+            ids[-1:],
+            mask[-1:],
+            None if logits is None else logits[-1:].detach(),
+        )
         before = self._before
         if before is None:
-            if prompt.ids.shape[0] < 2:
+            if ids.shape[0] < 2:
                 raise DataError(
                     'the first batch has one picture, and no other picture to '
                     'take a prompt from: make it two pictures or more'
@@ -48,18 +53,12 @@ class PromptShift:
             before = last
         self._before = last
         return Prompt(
-            *(_shift(a, b) for a, b in zip(before, prompt, strict=True))
+            torch.cat([before.ids, ids[:-1]]),
+            torch.cat([before.mask, mask[:-1]]),
+            None
+            if logits is None or before.distance_logits is None
+            else torch.cat([before.distance_logits, logits[:-1]]),
         )
-
-
-def _last(field: Tensor | None) -> Tensor | None:
-    return None if field is None else field[-1:].detach()
-
-
-def _shift(before: Tensor | None, field: Tensor | None) -> Tensor | None:
-    if before is None or field is None:
-        return None
-    return torch.cat([before.to(field.device), field[:-1]])
 
 
 @MODELS.register_module()
