@@ -11,7 +11,7 @@ from .canvas import INK, Canvas
 _COLOURS = ('#2f6fab', '#c8553d', '#4f8f4f', '#8a63a8', '#b08a2e')
 # Sizes in pixels.
 _MARGIN, _TITLE, _AXIS = 24, 56, 64
-_BAR, _LABEL, _PANEL = 34, 210, 330
+_BAR, _LABEL, _PANEL, _GAP = 34, 210, 330, 48
 _CURVE = (760, 440)
 
 
@@ -44,11 +44,11 @@ def bar_plot(
     if any(len(rows) != len(labels) for rows in panels.values()):
         raise ValueError('each panel needs the values of each row')
     height = _BAR * len(labels)
-    width = _LABEL + len(panels) * (_PANEL + _MARGIN) + _MARGIN
+    width = _LABEL + len(panels) * (_PANEL + _GAP)
     canvas = Canvas(width, _TITLE + height + _AXIS + _MARGIN)
     canvas.text(_MARGIN, 14, title, 13, weight='bold')
     for column, (name, rows) in enumerate(panels.items()):
-        left = _LABEL + column * (_PANEL + _MARGIN)
+        left = _LABEL + column * (_PANEL + _GAP)
         axes = canvas.axes(left, _TITLE + 18, _PANEL, height)
         for place, values in enumerate(rows):
             _bar(axes, place, values)

@@ -66,6 +66,13 @@ def variant_sheet(rows: Sequence[VariantRow], title: str) -> np.ndarray:
     top = _HEADER + _NAMES
     canvas = Canvas(width, top + sum(heights) + _CAPTION * len(rows) + 8)
     canvas.text(_MARGIN, 10, title, 14, weight='bold')
+    canvas.text(
+        width - _MARGIN,
+        14,
+        'grey: not measured; no alignment',
+        10,
+        ha='right',
+    )
     canvas.depth_scale(_MARGIN + 12, 44, width - 2 * _MARGIN - 24, 14, ticks)
     for place, name in enumerate(('picture', 'ground truth', *names)):
         x = _MARGIN + place * (_PANEL + _GAP) + _PANEL / 2
