@@ -3,10 +3,12 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import NoReturn
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
@@ -14,7 +16,7 @@ from mmengine.logging import MMLogger
 
 from llm_mde_mm.apis.table_files import write_pages, write_sheet
 from llm_mde_mm.apis.table_results import find_finished, seconds_left
-from llm_mde_mm.apis.table_runs import Setting, execute
+from llm_mde_mm.apis.table_runs import Setting, execute, stop_all
 from llm_mde_mm.apis.tables import Run, find_rows, make_run
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
@@ -170,9 +172,12 @@ class Progress:
                 except LLMMDEError as error:
                     failed.append(run.name)
                     self.say(run, f'FAILED: {error}')
-        finally:
-            # After Ctrl-C no further run starts.
-            pool.shutdown(cancel_futures=True)
+        except BaseException:
+            # No further run starts, and those under way end.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
+        pool.shutdown()
         return failed
 
 
@@ -221,5 +226,14 @@ def main() -> None:
         sys.exit(f'{len(failed)} runs failed: {", ".join(failed)}')
 
 
+def raise_interrupt(*_: object) -> NoReturn:
+    """Let SIGTERM end the tool as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 if __name__ == '__main__':
-    launch.run_tool(main)
+    signal.signal(signal.SIGTERM, raise_interrupt)
+    try:
+        launch.run_tool(main)
+    except KeyboardInterrupt:
+        sys.exit('stopped; the same command goes on')

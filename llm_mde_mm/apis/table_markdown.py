@@ -82,7 +82,8 @@ def _score_table(rows: Sequence[Row], split: str) -> str:
         for row in rows
         for value in row.values('scores', split, 'constant_abs_rel')
     ]
-    if constants:
+    # Of one number only where all rows are scored on the same pictures.
+    if len({round(value, 6) for value in constants}) == 1:
         blank = ['-'] * len(SHOWN)
         body.append(['best constant', '', _cell(constants[:1]), *blank])
     return _table(['row', 'seeds', *SHOWN.values(), 'change'], body)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from .tables import Run, describe_splits, scoring_configs
 
 # Says whose run a folder holds, and that its training has ended.
 STATE = 'table_run.json'
+# Process ids of the tools that run.
+_live: set[int] = set()
 
 
 class RunFailed(LLMMDEError, RuntimeError):
@@ -168,6 +171,12 @@ def _dump(cfg: Any, folder: Path, name: str) -> Path:
     return path
 
 
+def stop_all() -> None:
+    """Ask the tools that run to stop, whose runs can be gone on with."""
+    for pid in tuple(_live):
+        os.kill(pid, signal.SIGTERM)
+
+
 def _call(setting: Setting, command: Sequence, log: Path) -> int:
     """Run a tool, its output added to a log.
 
@@ -184,8 +193,10 @@ def _call(setting: Setting, command: Sequence, log: Path) -> int:
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
+        _live.add(process.pid)
         # Not process.wait(), which tells nothing of memory.
         _, status, usage = os.wait4(process.pid, 0)
+        _live.discard(process.pid)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RunFailed(

@@ -132,6 +132,8 @@ def make_run(
     cfg.merge_from_dict({'randomness.seed': seed})
     for split in ('train', 'val', 'test'):
         for rule in _rules(cfg.get(f'{split}_dataloader')):
+            # MMEngine leaves it where the base has nothing to delete.
+            rule.pop('_delete_', None)
             if any(rule.get(key) for key in _DRAWS):
                 rule['seed'] = seed
     return Run(

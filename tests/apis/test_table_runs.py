@@ -3,11 +3,19 @@
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from signal import SIGTERM
 
 import pytest
 
 from llm_mde_mm.apis.table_records import epoch_of, training_record
-from llm_mde_mm.apis.table_runs import RunFailed, Setting, execute, shorten
+from llm_mde_mm.apis.table_runs import (
+    RunFailed,
+    Setting,
+    execute,
+    shorten,
+    stop_all,
+)
 from llm_mde_mm.apis.tables import make_run
 from llm_mde_mm.utils.errors import ConfigError
 from tests.apis.test_tables import CONFIG
@@ -123,6 +131,26 @@ def test_another_configs_folder_is_not_used(run, setting):
     other = run._replace(digest='0' * 12)
     with pytest.raises(ConfigError, match='row_seed3 holds a run of another'):
         execute(other, setting)
+
+
+def test_a_run_can_be_stopped(run, setting):
+    (setting.tools / 'train.py').write_text(
+        'import pathlib, sys, time\n'
+        "folder = sys.argv[sys.argv.index('--work-dir') + 1]\n"
+        "(pathlib.Path(folder) / 'begun').touch()\n"
+        'time.sleep(60)\n'
+    )
+    begun = setting.folder('mine', 'row_seed3') / 'begun'
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(execute, run, setting)
+        while not begun.exists() and not future.done():
+            time.sleep(0.01)
+        stop_all()
+        with pytest.raises(RunFailed, match=f'ended with -{SIGTERM:d}'):
+            future.result(30)
+    assert not future.cancelled()
+    # Nothing is left to stop.
+    stop_all()
 
 
 def test_scores_are_shortened():

@@ -40,7 +40,7 @@ val_dataloader = dict(
     dataset=dict(
         num_rooms=2,
         first_index=7,
-        subset=dict(complement=True, then=dict(shots=2)),
+        subset=dict(_delete_=True, complement=True, then=dict(shots=2)),
         **rooms,
     )
 )

@@ -23,6 +23,4 @@ train_dataloader = dict(
 val_dataloader = dict(
     dataset=dict(subset=dict(_delete_=True, scenes=train_scene))
 )
-test_dataloader = dict(
-    dataset=dict(subset=dict(_delete_=True, scenes=test_scenes))
-)
+test_dataloader = dict(dataset=dict(subset=dict(scenes=test_scenes)))
