@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,7 +175,8 @@ def _dump(cfg: Any, folder: Path, name: str) -> Path:
 def stop_all() -> None:
     """Ask the tools that run to stop, whose runs can be gone on with."""
     for pid in tuple(_live):
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def _call(setting: Setting, command: Sequence, log: Path) -> int:

@@ -148,7 +148,6 @@ def test_a_run_can_be_stopped(run, setting):
         stop_all()
         with pytest.raises(RunFailed, match=f'ended with -{SIGTERM:d}'):
             future.result(30)
-    assert not future.cancelled()
     # Nothing is left to stop.
     stop_all()
 
