@@ -32,14 +32,19 @@ _PARTS = (
     'optim_wrapper',
     'param_scheduler',
     'train_cfg',
-    'default_hooks',
-    'custom_hooks',
     'load_from',
     'randomness',
     'test_scenes',
 )
 _PLACES = ('data_root', 'num_workers', 'persistent_workers', 'cache_mb')
 _NAMES = ('weights', 'tokenizer')
+# Hooks that look on.
+_ONLOOKERS = {
+    'ParameterTableHook',
+    'PromptLogHook',
+    'ProgressBarHook',
+    'RunRecordHook',
+}
 
 
 class Run(NamedTuple):
@@ -162,14 +167,21 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
     """Name all that a run's scores depend on by 12 hex digits.
 
     Where data and weights lie does not count, nor how many processes load
-    the data; of weights the last part of their name counts.
+    the data or what is logged; of weights the last part of their name counts.
 
     Args:
         cfg (Mapping): The whole config.
         amp (bool): Whether training is in mixed precision.
     """
     kept = {key: _plain(cfg[key]) for key in _PARTS if key in cfg}
-    text = json.dumps([kept, amp], sort_keys=True, default=str)
+    hooks = [
+        _plain(hook)
+        for hook in cfg.get('custom_hooks', ())
+        if hook.get('type') not in _ONLOOKERS
+    ]
+    saving = cfg.get('default_hooks', {}).get('checkpoint', {})
+    best = [saving.get(key) for key in ('interval', 'save_best', 'rule')]
+    text = json.dumps([kept, hooks, best, amp], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

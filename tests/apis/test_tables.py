@@ -97,6 +97,8 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         'test_dataloader.dataset.data_root': 'elsewhere',
         'model.backbone.language.weights': 'mpnet',
         'work_dir': 'another',
+        'custom_hooks': [dict(type='ProgressBarHook', interval_s=3)],
+        'default_hooks': dict(logger=dict(interval=5)),
     }
     assert make_run(path, 0, same).digest == digest
     other = [
@@ -104,8 +106,10 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         make_run(path, 0, amp=True),
         make_run(path, 0, {'model.backbone.language.weights': 'bert'}),
         make_run(path, 0, {'train_dataloader.batch_size': 1}),
+        make_run(path, 0, {'custom_hooks': [dict(type='EMAHook')]}),
+        make_run(path, 0, {'default_hooks.checkpoint.save_best': 'd1'}),
     ]
-    assert len({digest, *(run.digest for run in other)}) == 5
+    assert len({digest, *(run.digest for run in other)}) == 7
     assert config_digest(make_run(path, 0).cfg) == digest
 
 
