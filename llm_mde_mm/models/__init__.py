@@ -1,4 +1,4 @@
-from .backbones import LLMDepthBackbone
+from .backbones import LLMDepthBackbone, VisionDepthBackbone
 from .decode_heads import AdaptationHead, BaseDepthHead
 from .depthers import DepthPreprocessor, LLMDepthEstimator
 from .features import LLMFeatures
@@ -9,7 +9,7 @@ from .losses import (
     ScaleShiftInvariantLoss,
 )
 from .necks import APGFusion
-from .prompts import PromptGenerator
+from .prompts import OtherPromptGenerator, PromptGenerator
 from .reprogramming import CrossModalReprogramming, TextPrototypes
 from .vision import TimmViT
 
@@ -24,9 +24,11 @@ __all__ = [
     'LLMDepthBackbone',
     'LLMDepthEstimator',
     'LLMFeatures',
+    'OtherPromptGenerator',
     'PromptGenerator',
     'ScaleInvariantLogLoss',
     'ScaleShiftInvariantLoss',
     'TextPrototypes',
     'TimmViT',
+    'VisionDepthBackbone',
 ]

@@ -1,9 +1,15 @@
 """A Matplotlib figure laid out in pixels, without pyplot's global state."""
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from .colour import DEPTH_CMAP
 
 DPI = 100
 """Pixels an inch."""
@@ -55,6 +61,27 @@ class Canvas:
         # Between two depths lies no third colour: nothing is blended.
         axes.imshow(rgb, interpolation='nearest', aspect='auto')
         axes.set_axis_off()
+
+    def depth_scale(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        ticks: np.ndarray,
+    ) -> None:
+        """Draw the legend of depth, from the first to the last tick in [m]."""
+        bar = self.figure.colorbar(
+            ScalarMappable(
+                Normalize(ticks[0], ticks[-1]),
+                matplotlib.colormaps[DEPTH_CMAP],
+            ),
+            cax=self.axes(x, y, width, height),
+            orientation='horizontal',
+            ticks=FixedLocator(list(ticks)),
+        )
+        bar.ax.set_xticklabels([f'{tick:g} m' for tick in ticks])
+        bar.ax.tick_params(labelsize=10, labelcolor=INK)
 
     def render(self) -> np.ndarray:
         """Draw everything and return (H', W', 3) uint8."""

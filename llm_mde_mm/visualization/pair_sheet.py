@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.ticker import FixedLocator
 
-from .canvas import INK, Canvas
-from .colour import DEPTH_CMAP, colourise_depth
+from .canvas import Canvas
+from .colour import colourise_depth
 from .scales import depth_ticks
 
 # Sizes in pixels of the sheet.
@@ -63,7 +59,7 @@ def pair_sheet(cells: Sequence[PairCell], title: str) -> np.ndarray:
     height = _HEADER + sum(heights) + _CAPTION * len(rows) + _MARGIN
     canvas = Canvas(_WIDTH, height)
     canvas.text(_MARGIN, 10, title, 14, weight='bold')
-    _draw_scale(canvas, ticks)
+    canvas.depth_scale(_MARGIN + 12, 44, _WIDTH - 2 * _MARGIN - 24, 14, ticks)
     top = _HEADER
     for row, row_height in zip(rows, heights, strict=True):
         for column, cell in enumerate(row):
@@ -78,18 +74,3 @@ def pair_sheet(cells: Sequence[PairCell], title: str) -> np.ndarray:
                 x += _PANEL + _GAP
         top += _CAPTION + row_height
     return canvas.render()
-
-
-def _draw_scale(canvas: Canvas, ticks: np.ndarray) -> None:
-    """Draw the legend of depth above the pictures."""
-    axes = canvas.axes(_MARGIN + 12, 44, _WIDTH - 2 * _MARGIN - 24, 14)
-    bar = canvas.figure.colorbar(
-        ScalarMappable(
-            Normalize(ticks[0], ticks[-1]), matplotlib.colormaps[DEPTH_CMAP]
-        ),
-        cax=axes,
-        orientation='horizontal',
-        ticks=FixedLocator(list(ticks)),
-    )
-    bar.ax.set_xticklabels([f'{tick:g} m' for tick in ticks])
-    bar.ax.tick_params(labelsize=10, labelcolor=INK)

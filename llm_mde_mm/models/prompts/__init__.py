@@ -1,5 +1,6 @@
 from .distance import DISTANCE_EDGES, DISTANCE_WORDS, DistanceClassifier
 from .generator import DISTANCE_MODES, PROMPT_MODES, PromptGenerator
+from .other_picture import OtherPromptGenerator, PromptShift
 from .prompt import SOFT_ID, Prompt
 from .statistics import picture_statistics
 from .template import PromptTemplate
@@ -9,9 +10,11 @@ __all__ = [
     'DISTANCE_MODES',
     'DISTANCE_WORDS',
     'DistanceClassifier',
+    'OtherPromptGenerator',
     'PROMPT_MODES',
     'Prompt',
     'PromptGenerator',
+    'PromptShift',
     'PromptTemplate',
     'SOFT_ID',
     'picture_statistics',

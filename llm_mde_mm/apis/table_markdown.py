@@ -1,0 +1,139 @@
+"""The page of a table: mean and spread over seeds as Markdown."""
+
+import shlex
+import statistics
+from collections.abc import Iterable, Sequence
+
+from .table_pages import Row, score_splits, spread
+
+SHOWN = dict(
+    abs_rel='Abs Rel',
+    abs_rel_median='median',
+    abs_rel_affine='affine',
+    rmse='RMSE [m]',
+    d1='d1',
+)
+"""Scores on the page and their headings."""
+
+
+def markdown(table: str, rows: Sequence[Row]) -> str:
+    """The page of a table.
+
+    Args:
+        table (str): Its name.
+        rows (Sequence[Row]): At least one.
+    """
+    first = rows[0].results[0]
+    command = ['python', 'tools/run_table.py', table, *first.get('flags', ())]
+    parts = [f'# {table}', f'```bash\n{shlex.join(command)}\n```']
+    weights = first.get('weights') or {}
+    if weights:
+        named = [f'{part} {name}' for part, name in weights.items()]
+        parts.append(f'Weights of the first row: {", ".join(named)}.')
+    parts.append(
+        _table(['row', 'what'], [[row.name, row.title] for row in rows])
+    )
+    parts.append(
+        'Means over the seeds, ± one standard deviation. "Change" is of Abs '
+        f'Rel without alignment against {rows[0].name}; "median" and "affine" '
+        'are Abs Rel so aligned. Protocol '
+        f'{first["scores"]["val"]["protocol"]}.'
+    )
+    for split in score_splits(rows):
+        parts += [f'## `{split}`', _score_table(rows, split)]
+    for split in ('val', 'test'):
+        if any(row.values('ablations', split) for row in rows):
+            parts += [
+                f'## Parts taken away, `{split}`',
+                _ablation_table(rows, split),
+            ]
+    parts += ['## Cost', _cost_table(rows)]
+    return '\n\n'.join(parts) + '\n'
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [head, ['---'] * len(head), *body]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def _cell(values: Sequence[float], form: str = '.3f') -> str:
+    if not values:
+        return '-'
+    text = format(statistics.fmean(values), form)
+    deviation = spread(values)
+    return text if deviation is None else f'{text} ± {deviation:{form}}'
+
+
+def _score_table(rows: Sequence[Row], split: str) -> str:
+    reference = rows[0].values('scores', split, 'abs_rel')
+    body = []
+    for row in rows:
+        own = row.values('scores', split, 'abs_rel')
+        if not own:
+            continue
+        change = '-'
+        if reference and row is not rows[0]:
+            ratio = statistics.fmean(own) / statistics.fmean(reference)
+            change = f'{100 * (ratio - 1):+.1f} %'
+        cells = [_cell(row.values('scores', split, key)) for key in SHOWN]
+        body.append([row.name, str(len(own)), *cells, change])
+    constants = [
+        value
+        for row in rows
+        for value in row.values('scores', split, 'constant_abs_rel')
+    ]
+    # Of one number only where all rows are scored on the same pictures.
+    if len({round(value, 6) for value in constants}) == 1:
+        blank = ['-'] * len(SHOWN)
+        body.append(['best constant', '', _cell(constants[:1]), *blank])
+    return _table(['row', 'seeds', *SHOWN.values(), 'change'], body)
+
+
+def _ablation_table(rows: Sequence[Row], split: str) -> str:
+    names = list(
+        dict.fromkeys(
+            name
+            for row in rows
+            for result in row.results
+            for name in (result.get('ablations') or {}).get(split, ())
+        )
+    )
+    body = []
+    for row in rows:
+        for key in ('abs_rel', 'abs_rel_median', 'abs_rel_affine'):
+            cells = [
+                _cell(row.values('ablations', split, name, key))
+                for name in names
+            ]
+            if set(cells) != {'-'}:
+                body.append([row.name, SHOWN[key], *cells])
+    return _table(['row', 'score', *names], body)
+
+
+def _cost_table(rows: Sequence[Row]) -> str:
+    body = []
+    for row in rows:
+        memory = row.values('gpu_bytes')
+        if not any(memory):
+            memory = row.values('peak_bytes')
+        body.append(
+            [
+                row.name,
+                str(row.pictures()),
+                _scaled(row.values('parameters'), 1e6, 'M'),
+                _scaled(row.values('trained_parameters'), 1e6, 'M'),
+                _scaled(row.values('train_seconds'), 60, 'min'),
+                _scaled(memory, 1e9, 'GB'),
+                _scaled(row.values('checkpoint_bytes'), 1e6, 'MB'),
+                _cell(row.values('epochs'), '.0f'),
+                _cell(row.values('best_epoch'), '.0f'),
+            ]
+        )
+    head = ['row', 'pictures', 'parameters', 'trained', 'training', 'memory']
+    return _table([*head, 'checkpoint', 'epochs', 'best'], body)
+
+
+def _scaled(values: Sequence[float], unit: float, name: str) -> str:
+    if not values:
+        return '-'
+    return f'{statistics.fmean(values) / unit:.1f} {name}'

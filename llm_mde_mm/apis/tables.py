@@ -1,0 +1,244 @@
+"""Tables of runs: their rows, and the config of each row and seed."""
+
+import ast
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmseg.registry import DATASETS
+
+from llm_mde_mm.datasets.splits import split_digest
+from llm_mde_mm.utils.errors import ConfigError
+
+from .launch import load_config
+
+# Rules of a subset that draw at random.
+_DRAWS = ('shots', 'rooms')
+# What a score may depend on, and keys below it that it does not.
+_PARTS = (
+    'model',
+    'model_dtype',
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'val_evaluator',
+    'test_evaluator',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'load_from',
+    'randomness',
+    'test_scenes',
+)
+_PLACES = ('data_root', 'num_workers', 'persistent_workers', 'cache_mb')
+_NAMES = ('weights', 'tokenizer')
+# Hooks that look on.
+_ONLOOKERS = {
+    'ParameterTableHook',
+    'PromptLogHook',
+    'ProgressBarHook',
+    'RunRecordHook',
+}
+
+
+class Run(NamedTuple):
+    """One training of a row, by one seed.
+
+    Attributes:
+        table (str): Name of the table.
+        row (str): Name of the row, its config's stem.
+        seed (int): The seed of the run.
+        title (str): The row in words.
+        cfg (Config): The whole config, with seed and options.
+        digest (str): Of all that the scores depend on.
+    """
+
+    table: str
+    row: str
+    seed: int
+    title: str
+    cfg: Config
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """``<row>_seed<k>``, which files and folders are called by."""
+        return f'{self.row}_seed{self.seed}'
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
+    """Sort key by which ``pictures_4`` comes before ``pictures_16``."""
+    return [
+        (part.isdigit(), int(part) if part.isdigit() else 0, part)
+        for part in re.split(r'(\d+)', name)
+        if part
+    ]
+
+
+def find_rows(
+    folder: str | Path, names: Sequence[str] | None = None
+) -> list[Path]:
+    """Configs of a table's rows, in the order of the page.
+
+    Args:
+        folder (str | Path): The table's folder.
+        names (Sequence[str], optional): Stems of the rows; all by default.
+
+    Raises:
+        ConfigError: If there is no such table or row.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f'there is no folder of configs {str(folder)!r}')
+    found = {path.stem: path for path in folder.glob('*.py')}
+    unknown = sorted(set(names or ()) - found.keys())
+    if unknown or not found:
+        raise ConfigError(
+            f'{folder} has no row {", ".join(unknown)}; there are '
+            + ', '.join(sorted(found, key=natural_key))
+        )
+    return [
+        found[name]
+        for name in sorted(found, key=natural_key)
+        if not names or name in names
+    ]
+
+
+def title_of(path: str | Path) -> str:
+    """First line of a config's docstring, without its full stop."""
+    text = ast.get_docstring(ast.parse(Path(path).read_text()))
+    return text.splitlines()[0].rstrip('.') if text else Path(path).stem
+
+
+def make_run(
+    path: str | Path,
+    seed: int,
+    options: Mapping | None = None,
+    amp: bool = False,
+) -> Run:
+    """Read a row's config for a seed.
+
+    The seed is that of ``randomness`` and of every subset that draws.
+
+    Args:
+        path (str | Path): The row's config.
+        seed (int): The seed.
+        options (Mapping, optional): Dotted keys and values.
+        amp (bool): Whether training is in mixed precision.
+    """
+    path = Path(path)
+    cfg = load_config(str(path), options)
+    cfg.merge_from_dict({'randomness.seed': seed})
+    for split in ('train', 'val', 'test'):
+        for rule in _rules(cfg.get(f'{split}_dataloader')):
+            # MMEngine leaves it where the base has nothing to delete.
+            rule.pop('_delete_', None)
+            if any(rule.get(key) for key in _DRAWS):
+                rule['seed'] = seed
+    return Run(
+        path.resolve().parent.name,
+        path.stem,
+        seed,
+        title_of(path),
+        cfg,
+        config_digest(cfg, amp),
+    )
+
+
+def _rules(part: Any) -> Iterator[Any]:
+    """Rules of subsets in a part of a config, those under 'then' too."""
+    if isinstance(part, Mapping):
+        for key, value in part.items():
+            if key in ('subset', 'then') and isinstance(value, Mapping):
+                yield value
+            yield from _rules(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _rules(value)
+
+
+def config_digest(cfg: Mapping, amp: bool = False) -> str:
+    """Name all that a run's scores depend on by 12 hex digits.
+
+    Where data and weights lie does not count, nor how many processes load
+    the data or what is logged; of weights the last part of their name counts.
+
+    Args:
+        cfg (Mapping): The whole config.
+        amp (bool): Whether training is in mixed precision.
+    """
+    kept = {key: _plain(cfg[key]) for key in _PARTS if key in cfg}
+    hooks = [
+        _plain(hook)
+        for hook in cfg.get('custom_hooks', ())
+        if hook.get('type') not in _ONLOOKERS
+    ]
+    saving = cfg.get('default_hooks', {}).get('checkpoint', {})
+    best = [saving.get(key) for key in ('interval', 'save_best', 'rule')]
+    text = json.dumps([kept, hooks, best, amp], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: Path(part).name
+            if key in _NAMES and isinstance(part, str)
+            else _plain(part)
+            for key, part in value.items()
+            if key not in _PLACES
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def scoring_configs(cfg: Config) -> dict[str, Config]:
+    """Configs to test a run by, each for ``tools/test.py``.
+
+    Args:
+        cfg (Config): The run's.
+
+    Returns:
+        dict[str, Config]: 'val', whose data set stands in the test set's
+        place, 'test' and each of ``test_scenes``, a part of the test set.
+    """
+    cases = {name: copy.deepcopy(cfg) for name in ('val', 'test')}
+    cases['val'].test_dataloader.dataset = copy.deepcopy(
+        cfg.val_dataloader.dataset
+    )
+    for scene in cfg.get('test_scenes', ()):
+        cases[scene] = copy.deepcopy(cfg)
+        cases[scene].merge_from_dict(
+            {'test_dataloader.dataset.subset.scenes': scene}
+        )
+    return cases
+
+
+def describe_splits(cfg: Config) -> dict[str, dict[str, Any]]:
+    """Number of pictures and digest of each data set of a config.
+
+    Raises:
+        DataError: If one is missing; see the data sets.
+    """
+    return {
+        split: _split({**cfg[f'{split}_dataloader'].dataset, 'pipeline': []})
+        for split in ('train', 'val', 'test')
+    }
+
+
+def _split(settings: Mapping) -> dict[str, Any]:
+    dataset = DATASETS.build(settings)
+    names = [
+        # The base class's method: a data set that renders its pictures would
+        # render all of them.
+        Path(BaseDataset.get_data_info(dataset, i)['img_path']).stem
+        for i in range(len(dataset))
+    ]
+    return dict(pictures=len(names), digest=split_digest(names))

@@ -1,0 +1,179 @@
+"""Mean and spread over seeds, against NumPy."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from llm_mde_mm.apis.table_files import sheet_places, write_pages
+from llm_mde_mm.apis.table_markdown import markdown
+from llm_mde_mm.apis.table_pages import (
+    csv_text,
+    curve_lines,
+    group_rows,
+    series_of,
+    spread,
+)
+from llm_mde_mm.evaluation.report import write_report
+from llm_mde_mm.utils.errors import DataError
+
+VALUES = dict(none=(0.30, 0.32, 0.37), fixed=(0.21, 0.22))
+
+
+def result(row, seed, value, pictures=28, **changes):
+    scores = dict(
+        abs_rel=value,
+        abs_rel_median=value / 2,
+        abs_rel_affine=value / 4,
+        rmse=2 * value,
+        d1=1 - value,
+        constant_abs_rel=0.5,
+        protocol='nyu: in words',
+    )
+    cost = dict(
+        train_seconds=90.0,
+        peak_bytes=3e9,
+        gpu_bytes=0,
+        parameters=2_000_000,
+        trained_parameters=500_000,
+        checkpoint_bytes=6_000_000,
+        epochs=10 + seed,
+        best_epoch=None,
+    )
+    return dict(
+        row=row,
+        seed=seed,
+        title=f'Row {row}',
+        digest='0',
+        scores=dict(val=scores, test=dict(scores, abs_rel=2 * value)),
+        splits=dict(train=dict(pictures=pictures)),
+        flags=['--amp'],
+        weights=dict(vision='clip'),
+        **{**cost, **changes},
+    )
+
+
+@pytest.fixture
+def results():
+    return [
+        result(row, seed, value)
+        for row, values in VALUES.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def lines_of(page, heading):
+    part = page.split(f'## {heading}\n\n')[1].split('\n\n')[0]
+    return [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in part.splitlines()
+    ]
+
+
+def test_the_page_has_mean_spread_and_change(results):
+    page = markdown('table3', group_rows(results))
+    head, _, none, fixed, constant = lines_of(page, '`test`')
+    double = {row: 2 * np.array(values) for row, values in VALUES.items()}
+    for cells, (row, values) in zip(
+        (none, fixed), double.items(), strict=True
+    ):
+        mean, std = values.mean(), values.std(ddof=1)
+        assert cells[:3] == [row, str(len(values)), f'{mean:.3f} ± {std:.3f}']
+    change = 100 * (double['fixed'].mean() / double['none'].mean() - 1)
+    assert none[-1] == '-' and fixed[-1] == f'{change:+.1f} %'
+    assert constant[:3] == ['best constant', '', '0.500']
+    assert {len(cells) for cells in (head, none, fixed, constant)} == {8}
+    assert 'nyu: in words' in page and 'vision clip' in page
+    assert 'python tools/run_table.py table3 --amp\n' in page
+    cost = lines_of(page, 'Cost')[3]
+    assert cost == [
+        *('fixed', '28', '2.0 M', '0.5 M', '1.5 min', '3.0 GB', '6.0 MB'),
+        *('10 ± 1', '-'),
+    ]
+    assert 'Parts taken away' not in page
+
+
+def test_the_page_has_ablations(results):
+    taken = dict(untouched=dict(abs_rel=0.2), zero_prompt=dict(abs_rel=0.25))
+    results[0]['ablations'] = dict(val=taken)
+    page = markdown('table3', group_rows(results))
+    assert lines_of(page, 'Parts taken away, `val`') == [
+        ['row', 'score', 'untouched', 'zero_prompt'],
+        ['---'] * 4,
+        ['none', 'Abs Rel', '0.200', '0.250'],
+    ]
+
+
+def test_gpu_memory_comes_first(results):
+    page = markdown('t', group_rows([result('a', 0, 0.1, gpu_bytes=5e9)]))
+    assert '5.0 GB' in page and '3.0 GB' not in page
+
+
+def test_csv_has_every_value(results):
+    rows = list(csv.DictReader(csv_text(group_rows(results)).splitlines()))
+    found = [
+        r
+        for r in rows
+        if (r['row'], r['split'], r['score']) == ('none', 'test', 'abs_rel')
+    ]
+    assert len(found) == 1
+    values = 2 * np.array(VALUES['none'])
+    assert float(found[0]['mean']) == pytest.approx(values.mean(), rel=1e-5)
+    assert float(found[0]['std']) == pytest.approx(
+        values.std(ddof=1), rel=1e-5
+    )
+    assert [float(v) for v in found[0]['values'].split()] == values.tolist()
+    epochs = [r for r in rows if r['score'] == 'epochs']
+    assert [r['values'] for r in epochs] == ['10 11 12', '10 11']
+    assert not [r for r in rows if r['score'] == 'best_epoch']
+
+
+def test_one_seed_has_no_spread():
+    assert spread([0.4]) is None and spread([]) is None
+    assert spread([1.0, 3.0]) == pytest.approx(np.std([1, 3], ddof=1))
+
+
+def test_rows_with_numbers_are_a_curve():
+    results = [
+        result(f'pictures_{n}', seed, 1 / n + seed, pictures=n)
+        for n in (1, 4, 16)
+        for seed in (0, 1)
+    ]
+    results += [result('shot_1', 0, 1, 27), result('shot_2', 0, 1, 54)]
+    rows = group_rows(results)
+    series = series_of(rows)
+    # Two points are no curve.
+    assert list(series) == ['pictures']
+    lines = curve_lines(series['pictures'], ('val', 'test'), 'abs_rel')
+    assert lines['val'] == [(n, [1 / n, 1 / n + 1]) for n in (1.0, 4.0, 16.0)]
+    assert lines['test'][1] == (4.0, [0.5, 2.5])
+
+
+def test_pages_are_files(tmp_path, results):
+    assert write_pages('t', tmp_path) == []
+    results += [result(f'shot_{n}', 0, 1 / n, n) for n in (1, 2, 3)]
+    for r in results:
+        write_report(tmp_path / f'{r["row"]}_seed{r["seed"]}.json', r)
+    files = write_pages('t', tmp_path)
+    assert {path.name for path in files} == {
+        'table.md',
+        'table.csv',
+        'bars_abs_rel.png',
+        'bars_abs_rel_median.png',
+        'shot_abs_rel.png',
+        'shot_abs_rel_median.png',
+    }
+    page = (tmp_path / 'table.md').read_text()
+    assert '![shot_abs_rel](shot_abs_rel.png)' in page
+    before = {path: path.read_bytes() for path in files}
+    write_pages('t', tmp_path)
+    assert before == {path: path.read_bytes() for path in files}
+
+
+def test_pictures_of_a_sheet():
+    names = [f'room_{i}' for i in range(10)]
+    assert sheet_places(names) == [0, 2, 5, 7]
+    assert sheet_places(names[:3]) == [0, 1, 2]
+    assert sheet_places(names, ['room_7', 'room_2']) == [7, 2]
+    with pytest.raises(DataError, match='called gone'):
+        sheet_places(names, ['gone'])

@@ -1,0 +1,221 @@
+"""Rows, configs, results that are found again, and what is left to do."""
+
+import json
+
+import pytest
+from mmengine.config import Config
+
+from llm_mde_mm.apis.table_results import (
+    find_finished,
+    read_results,
+    seconds_left,
+)
+from llm_mde_mm.apis.tables import (
+    config_digest,
+    describe_splits,
+    find_rows,
+    make_run,
+    scoring_configs,
+    title_of,
+)
+from llm_mde_mm.datasets.splits import split_digest
+from llm_mde_mm.utils.errors import ConfigError, DataError
+
+CONFIG = '''"""A row. And more.
+
+Much more.
+"""
+
+model = dict(
+    backbone=dict(language=dict(weights='/some/where/mpnet'))
+)
+randomness = dict(seed=0)
+rooms = dict(type='SyntheticRooms', size=(16, 16))
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=2,
+    dataset=dict(num_rooms=3, subset=dict(shots=1, seed=9), **rooms),
+)
+val_dataloader = dict(
+    dataset=dict(
+        num_rooms=2,
+        first_index=7,
+        subset=dict(_delete_=True, complement=True, then=dict(shots=2)),
+        **rooms,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(num_rooms=4, data_root='x', subset=dict(scenes='a'), **rooms)
+)
+test_scenes = ['a', 'b']
+'''
+
+
+@pytest.fixture
+def table(tmp_path):
+    folder = tmp_path / 'mine'
+    folder.mkdir()
+    for name in ('pictures_4', 'pictures_16', 'alone', 'pictures_1'):
+        (folder / f'{name}.py').write_text(CONFIG)
+    return folder
+
+
+def test_rows_come_in_order(table):
+    names = [path.stem for path in find_rows(table)]
+    assert names == ['alone', 'pictures_1', 'pictures_4', 'pictures_16']
+    chosen = find_rows(table, ['pictures_16', 'pictures_4'])
+    assert [path.stem for path in chosen] == ['pictures_4', 'pictures_16']
+    with pytest.raises(ConfigError, match='no row gone; there are alone, p'):
+        find_rows(table, ['gone'])
+    with pytest.raises(ConfigError, match='no folder .*nowhere'):
+        find_rows(table / 'nowhere')
+
+
+def test_the_title_is_the_first_line(table, tmp_path):
+    assert title_of(table / 'alone.py') == 'A row. And more'
+    (tmp_path / 'bare.py').write_text('a = 1\n')
+    assert title_of(tmp_path / 'bare.py') == 'bare'
+
+
+def test_a_seed_reaches_every_draw(table):
+    run = make_run(table / 'alone.py', 5, {'train_dataloader.batch_size': 3})
+    assert run.name == 'alone_seed5' and run.table == 'mine'
+    assert run.cfg.randomness.seed == 5
+    assert run.cfg.train_dataloader.batch_size == 3
+    assert run.cfg.train_dataloader.dataset.subset == dict(shots=1, seed=5)
+    rule = run.cfg.val_dataloader.dataset.subset
+    assert rule == dict(complement=True, then=dict(shots=2, seed=5))
+    assert run.cfg.test_dataloader.dataset.subset == dict(scenes='a')
+
+
+def test_the_digest_is_of_what_scores_depend_on(table):
+    path = table / 'alone.py'
+    digest = make_run(path, 0).digest
+    assert make_run(table / 'pictures_1.py', 0).digest == digest
+    same = {
+        'train_dataloader.num_workers': 0,
+        'test_dataloader.dataset.data_root': 'elsewhere',
+        'model.backbone.language.weights': 'mpnet',
+        'work_dir': 'another',
+        'custom_hooks': [dict(type='ProgressBarHook', interval_s=3)],
+        'default_hooks': dict(logger=dict(interval=5)),
+    }
+    assert make_run(path, 0, same).digest == digest
+    other = [
+        make_run(path, 1),
+        make_run(path, 0, amp=True),
+        make_run(path, 0, {'model.backbone.language.weights': 'bert'}),
+        make_run(path, 0, {'train_dataloader.batch_size': 1}),
+        make_run(path, 0, {'custom_hooks': [dict(type='EMAHook')]}),
+        make_run(path, 0, {'default_hooks.checkpoint.save_best': 'd1'}),
+    ]
+    assert len({digest, *(run.digest for run in other)}) == 7
+    assert config_digest(make_run(path, 0).cfg) == digest
+
+
+def test_what_a_run_is_scored_on(table):
+    cfg = make_run(table / 'alone.py', 0).cfg
+    cases = scoring_configs(cfg)
+    assert list(cases) == ['val', 'test', 'a', 'b']
+    data = {name: c.test_dataloader.dataset for name, c in cases.items()}
+    assert data['val'] == cfg.val_dataloader.dataset
+    assert data['test'] == cfg.test_dataloader.dataset
+    assert data['b'] == {**data['test'], 'subset': dict(scenes='b')}
+
+
+def test_the_pictures_of_each_split():
+    rooms = dict(type='SyntheticRooms', size=(16, 16), scene_types=['kitchen'])
+    parts = dict(train=(3, 0), val=(1, 5), test=(2, 9))
+    cfg = Config(
+        {
+            f'{split}_dataloader': dict(
+                dataset=dict(num_rooms=n, first_index=first, **rooms)
+            )
+            for split, (n, first) in parts.items()
+        }
+    )
+    assert describe_splits(cfg) == {
+        split: dict(
+            pictures=n,
+            digest=split_digest(
+                f'kitchen_{i:05}' for i in range(first, first + n)
+            ),
+        )
+        for split, (n, first) in parts.items()
+    }
+
+
+def save(folder, run, **changes):
+    folder.mkdir(parents=True, exist_ok=True)
+    result = dict(
+        table=run.table,
+        row=run.row,
+        seed=run.seed,
+        title=run.title,
+        digest=run.digest,
+        scores=dict(val=dict(abs_rel=0.5)),
+    )
+    path = folder / f'{changes.get("row", run.row)}_seed{run.seed}.json'
+    path.write_text(json.dumps({**result, **changes}))
+    return path
+
+
+def test_finished_runs_are_found(table, tmp_path):
+    results = tmp_path / 'results'
+    run = make_run(table / 'alone.py', 0)
+    assert find_finished(run, results) is None
+    save(results / 'mine', run)
+    assert find_finished(run, results)['scores']['val']['abs_rel'] == 0.5
+    # It lacks the ablations, so it is not finished where they are asked for.
+    assert find_finished(run, results, ablated=True) is None
+    assert find_finished(make_run(table / 'alone.py', 1), results) is None
+
+
+def test_an_equal_run_of_another_table_is_not_made_again(table, tmp_path):
+    run = make_run(table / 'pictures_4.py', 0)
+    results = tmp_path / 'results'
+    save(results / 'other', run, row='twin', table='other', title='Twin')
+    found = find_finished(run, results)
+    assert found['same_as'] == 'other/twin_seed0'
+    assert (found['table'], found['row']) == ('mine', 'pictures_4')
+    assert found['title'] == 'A row. And more'
+
+
+def test_a_result_of_another_config_is_an_error(table, tmp_path):
+    run = make_run(table / 'alone.py', 0)
+    save(tmp_path / 'mine', run, digest='0' * 12)
+    with pytest.raises(ConfigError, match='alone_seed0.json .*another config'):
+        find_finished(run, tmp_path)
+
+
+def test_a_damaged_result_is_an_error(table, tmp_path):
+    run = make_run(table / 'alone.py', 0)
+    path = save(tmp_path / 'mine', run)
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(DataError, match='alone_seed0.json .*delete it'):
+        find_finished(run, tmp_path)
+    path.write_text('{"row": "alone"}')
+    with pytest.raises(DataError, match='a key is missing'):
+        find_finished(run, tmp_path)
+
+
+def test_results_come_in_order(table, tmp_path):
+    for name in ('pictures_16', 'pictures_4'):
+        for seed in (1, 0):
+            save(tmp_path / 'r', make_run(table / f'{name}.py', seed))
+    found = [(r['row'], r['seed']) for r in read_results(tmp_path / 'r')]
+    rows = ('pictures_4', 'pictures_16')
+    assert found == [(row, seed) for row in rows for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'runs', 'jobs', 'left'),
+    [
+        ([], 3, 1, None),
+        ([10, 20], 3, 1, 45),
+        ([10, 20], 3, 2, 30),
+        ([10], 0, 1, 0),
+    ],
+)
+def test_time_left(seconds, runs, jobs, left):
+    assert seconds_left(seconds, runs, jobs) == left

@@ -1,0 +1,239 @@
+#!/usr/bin/env python
+"""Run a table of the results: ``python tools/run_table.py table3``."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import NoReturn
+
+# The package comes first: it says what to do where OpenCV does not load.
+from llm_mde_mm.apis import launch  # isort: skip
+from mmengine.logging import MMLogger
+
+from llm_mde_mm.apis.table_files import write_pages, write_sheet
+from llm_mde_mm.apis.table_results import find_finished, seconds_left
+from llm_mde_mm.apis.table_runs import Setting, execute, stop_all
+from llm_mde_mm.apis.tables import Run, find_rows, make_run
+from llm_mde_mm.evaluation.report import write_report
+from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Train and score each row of a table by each seed. What '
+        'is finished is skipped, what was cut goes on.'
+    )
+    parser.add_argument(
+        'table', help='folder below configs/tables, or of configs of your own'
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--rows', nargs='+', metavar='ROW')
+    parser.add_argument('--data-root', help='sets NYU_ROOT')
+    parser.add_argument('--vit', help='sets VIT_WEIGHTS')
+    parser.add_argument('--llm', help='sets LLM_WEIGHTS')
+    parser.add_argument(
+        '--base',
+        metavar='CONFIG',
+        help='what the rows change (configs/llm_mde_three_splits.py)',
+    )
+    parser.add_argument('--results', default='results', metavar='DIR')
+    parser.add_argument('--work-dir', default='work_dirs/tables')
+    parser.add_argument(
+        '--amp', action='store_true', help='train in mixed precision'
+    )
+    parser.add_argument(
+        '--ablate',
+        action='store_true',
+        help='also test each model with parts of its input taken away',
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='runs at the same time (1)'
+    )
+    parser.add_argument(
+        '--collect-only',
+        action='store_true',
+        help='run nothing; make page and plots from the results',
+    )
+    parser.add_argument(
+        '--pictures',
+        nargs='+',
+        default=(),
+        metavar='NAME',
+        help='test pictures of the sheet (four, evenly spaced)',
+    )
+    launch.add_cfg_options(parser)
+    return parser.parse_args()
+
+
+def set_environment(args: argparse.Namespace) -> None:
+    """Name data, weights and base where the configs look for them."""
+    for name, value in (
+        ('NYU_ROOT', args.data_root),
+        ('VIT_WEIGHTS', args.vit),
+        ('LLM_WEIGHTS', args.llm),
+    ):
+        if value:
+            os.environ[name] = value
+    if args.base:
+        if not Path(args.base).is_file():
+            raise ConfigError(f'--base: there is no config {args.base}')
+        os.environ['TABLES_BASE'] = str(Path(args.base).resolve())
+
+
+def flags_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """The arguments that scores depend on, without paths of this machine."""
+    flags = ['--amp'] if args.amp else []
+    if args.base:
+        base = Path(args.base).resolve()
+        inside = base.is_relative_to(ROOT)
+        name = base.relative_to(ROOT).as_posix() if inside else base.name
+        flags += ['--base', name]
+    if args.cfg_options:
+        pairs = [f'{key}={value}' for key, value in args.cfg_options.items()]
+        flags += ['--cfg-options', *pairs]
+    return tuple(flags)
+
+
+def table_folder(name: str) -> Path:
+    """The folder of a table that is given by name or path."""
+    known = ROOT / 'configs' / 'tables' / name
+    return known if known.is_dir() else Path(name)
+
+
+class Progress:
+    """Runs a table's runs and says how far it is.
+
+    Args:
+        args (argparse.Namespace): The command line.
+        total (int): Number of runs.
+    """
+
+    def __init__(self, args: argparse.Namespace, total: int) -> None:
+        self.setting = Setting(
+            ROOT / 'tools',
+            Path(args.work_dir),
+            args.amp,
+            args.ablate,
+            flags_of(args),
+        )
+        self.results = Path(args.results)
+        self.jobs, self.total = args.jobs, total
+        self.seconds: list[float] = []
+        self.ended = 0
+
+    def make(self, run: Run) -> str:
+        """Make a run unless it is finished; return how it went."""
+        path = self.results / run.table / f'{run.name}.json'
+        result = find_finished(run, self.results, self.setting.ablate)
+        if result is not None:
+            if path.is_file():
+                return 'finished before'
+            write_report(path, result)
+            return f'equal to {result["same_as"]}'
+        start = time.monotonic()
+        log = self.setting.folder(run.table, run.name) / 'console.log'
+        print(f'{run.table}/{run.name} runs, log: {log}', flush=True)
+        result = execute(run, self.setting)
+        write_report(path, result)
+        self.seconds.append(time.monotonic() - start)
+        scores = ', '.join(
+            f'{split} {result["scores"][split]["abs_rel"]:.3f}'
+            for split in result['scores']
+        )
+        return f'Abs Rel {scores}, {self.seconds[-1] / 60:.1f} min'
+
+    def say(self, run: Run, text: str) -> None:
+        """Print a line about a run that has ended."""
+        self.ended += 1
+        left = self.total - self.ended
+        line = f'[{self.ended}/{self.total}] {run.table}/{run.name}: {text}'
+        remaining = seconds_left(self.seconds, left, self.jobs)
+        if left and remaining is not None:
+            line += f'; about {remaining / 60:.1f} min left'
+        print(line, flush=True)
+
+    def make_all(self, runs: list[Run]) -> list[str]:
+        """Make all runs; return the names of those that failed."""
+        failed = []
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
+            waiting = {pool.submit(self.make, run): run for run in runs}
+            for future in as_completed(waiting):
+                run = waiting[future]
+                try:
+                    self.say(run, future.result())
+                except LLMMDEError as error:
+                    failed.append(run.name)
+                    self.say(run, f'FAILED: {error}')
+        except BaseException:
+            # No further run starts, and those under way end.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
+        pool.shutdown()
+        return failed
+
+
+def draw_sheet(args: argparse.Namespace, runs: list[Run]) -> None:
+    """Draw the rows' predictions of the first seed, where they are kept."""
+    first = [run for run in runs if run.seed == args.seeds[0]]
+    if not first:
+        return
+    work = Path(args.work_dir)
+    folders = {}
+    for run in first:
+        result = find_finished(run, args.results) or {}
+        place = result.get('same_as', f'{run.table}/{run.name}')
+        folders[run.row] = work / place / 'predictions'
+    path = work / first[0].table / 'sheet.png'
+    title = f'{first[0].table}, seed {args.seeds[0]}'
+    if write_sheet(path, title, first[0].cfg, folders, args.pictures):
+        print(f'sheet: {path}')
+
+
+def main() -> None:
+    """Run and collect."""
+    args = parse_args()
+    if args.jobs < 1:
+        raise ConfigError(f'--jobs must be 1 or more, got {args.jobs}')
+    # Configs and data sets remark on themselves, once a run.
+    MMLogger.get_current_instance().setLevel('WARNING')
+    set_environment(args)
+    folder = table_folder(args.table)
+    paths = find_rows(folder, args.rows)
+    name = folder.resolve().name
+    failed: list[str] = []
+    if not args.collect_only:
+        runs = [
+            make_run(path, seed, args.cfg_options, args.amp)
+            # A whole table by one seed comes before the next seed.
+            for seed in args.seeds
+            for path in paths
+        ]
+        progress = Progress(args, len(runs))
+        failed = progress.make_all(runs)
+        draw_sheet(args, [run for run in runs if run.name not in failed])
+    for path in write_pages(name, Path(args.results) / name):
+        print(path)
+    if failed:
+        sys.exit(f'{len(failed)} runs failed: {", ".join(failed)}')
+
+
+def raise_interrupt(*_: object) -> NoReturn:
+    """Let SIGTERM end the tool as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, raise_interrupt)
+    try:
+        launch.run_tool(main)
+    except KeyboardInterrupt:
+        sys.exit('stopped; the same command goes on')
