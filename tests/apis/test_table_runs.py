@@ -90,8 +90,8 @@ def test_a_run_is_trained_and_scored(run, setting):
     )
     assert result['best_epoch'] == 2 and result['checkpoint_bytes'] == 7
     assert result['splits']['train']['pictures'] == 3
-    # A Python process needs at least a megabyte, and this one less than 1 GB.
-    assert 1e6 < result['peak_bytes'] < 1e9
+    # Bytes, not kilobytes. A forked process counts what its parent has.
+    assert 1e6 < result['peak_bytes'] < 1e10
     assert result['flags'] == ['--x', 'y']
     assert result['weights'] == dict(language='mpnet')
     assert 'torch' in result['versions']
