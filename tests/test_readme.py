@@ -130,9 +130,8 @@ def follow(clone, command, **env):
 
 def test_the_commands_of_the_main_job_run(clone):
     train, test, predict, benchmark = (
-        command
-        for command in commands()
-        if command.startswith('python tools/')
+        next(c for c in commands() if c.startswith(f'python tools/{tool}.py'))
+        for tool in ('train', 'test', 'predict', 'benchmark')
     )
     follow(clone, train)
     follow(clone, test)

@@ -352,6 +352,9 @@ def test_full_disk(labeled, tmp_path, monkeypatch):
         def __exit__(self, *_):
             self.stream.close()
 
+        def flush(self):
+            self.stream.flush()
+
         def write(self, data):
             left[0] -= 1
             if left[0] < 0:
