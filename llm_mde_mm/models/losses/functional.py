@@ -125,18 +125,25 @@ def silog_loss(
     target: Tensor,
     valid: Tensor,
     variance_focus: float = 0.5,
+    gradient_weight: float = 0.0,
+    num_scales: int = 4,
 ) -> Tensor:
     """Scale-invariant logarithmic loss (Eigen et al., arXiv 1406.2283, eq. 4).
 
     ``sqrt(mean(g^2) - variance_focus * mean(g)^2)`` with g the difference of
     the logarithms; the root as in BTS (arXiv 1907.10326), softened by 1e-6
-    below it so that its gradient stays finite at a perfect prediction.
+    below it so that its gradient stays finite at a perfect prediction. Plus
+    ``gradient_weight`` times the gradient term of g, as MegaDepth has it
+    (arXiv 1804.00607, eq. 3).
 
     Args:
         prediction (Tensor): ``(B, H, W)`` m, clamped at 1 mm from below.
         target (Tensor): ``(B, H, W)`` m.
         valid (Tensor): ``(B, H, W)`` bool.
         variance_focus (float): 1 ignores the scale, 0 is the log RMSE.
+        gradient_weight (float): Weight of the gradient term; 0 leaves it
+            out.
+        num_scales (int): Scales of the gradient term.
 
     Returns:
         Tensor: ``(B,)``, without a unit.
@@ -147,7 +154,10 @@ def silog_loss(
     mean = _masked_mean(g, valid)
     centred = _masked_mean((g - mean.view(-1, 1, 1)).square(), valid)
     under_root = centred + (1 - variance_focus) * mean.square()
-    return (under_root + _ROOT_EPS).sqrt() - _ROOT_EPS**0.5
+    loss = (under_root + _ROOT_EPS).sqrt() - _ROOT_EPS**0.5
+    if gradient_weight:
+        loss = loss + gradient_weight * gradient_term(g, valid, num_scales)
+    return loss
 
 
 def resize_depth(depth: Tensor, size: Sequence[int]) -> Tensor:

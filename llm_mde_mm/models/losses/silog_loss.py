@@ -17,6 +17,9 @@ class ScaleInvariantLogLoss(DepthLoss):
     Args:
         loss_weight (float): Factor of the loss.
         variance_focus (float): 1 ignores the scale, 0 is the log RMSE.
+        gradient_weight (float): Weight of the gradient term of the
+            logarithms' difference; 0 leaves it out.
+        num_scales (int): Scales of the gradient term.
         max_depth (float | None): Ground truth beyond it is left out, in m.
         loss_name (str): Key in the log.
     """
@@ -25,14 +28,25 @@ class ScaleInvariantLogLoss(DepthLoss):
         self,
         loss_weight: float = 1.0,
         variance_focus: float = 0.5,
+        gradient_weight: float = 0.0,
+        num_scales: int = 4,
         max_depth: float | None = None,
         loss_name: str = 'loss_silog',
     ) -> None:
         super().__init__(loss_weight, max_depth, loss_name)
         self.variance_focus = variance_focus
+        self.gradient_weight = gradient_weight
+        self.num_scales = num_scales
 
     def compute(
         self, prediction: Tensor, target: Tensor, valid: Tensor
     ) -> Tensor:
         """See :func:`silog_loss`."""
-        return silog_loss(prediction, target, valid, self.variance_focus)
+        return silog_loss(
+            prediction,
+            target,
+            valid,
+            self.variance_focus,
+            self.gradient_weight,
+            self.num_scales,
+        )

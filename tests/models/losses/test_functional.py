@@ -37,21 +37,27 @@ def numpy_ssi(p, d, m, weight=0.0, scales=4):
         s, t = 0.0, d[m].mean()
     residual = s * p + t - d
     loss = (residual[m] ** 2).sum() / (2 * m.sum())
+    return loss + weight * numpy_gradient(residual, m, scales)
+
+
+def numpy_gradient(residual, m, scales=4):
+    loss = 0.0
     for k in range(scales):
         r, v = residual[:: 2**k, :: 2**k], m[:: 2**k, :: 2**k]
         across = np.abs(np.diff(r, axis=1))[v[:, 1:] & v[:, :-1]].sum()
         down = np.abs(np.diff(r, axis=0))[v[1:] & v[:-1]].sum()
-        total = across + down
-        loss += weight * total / max(v.sum(), 1)
+        loss += (across + down) / max(v.sum(), 1)
     return loss
 
 
-def numpy_silog(p, d, m, focus):
-    g = np.log(np.maximum(p[m].astype(np.float64), 1e-3))
-    g -= np.log(np.maximum(d[m].astype(np.float64), 1e-3))
+def numpy_silog(p, d, m, focus, weight=0.0):
+    difference = np.log(np.maximum(p.astype(np.float64), 1e-3))
+    difference -= np.log(np.maximum(d.astype(np.float64), 1e-3))
+    g = difference[m]
     value = (g**2).mean() - focus * g.mean() ** 2
     # The documented softening of the root.
-    return np.sqrt(value + 1e-6) - 1e-3
+    loss = np.sqrt(value + 1e-6) - 1e-3
+    return loss + weight * numpy_gradient(difference, m)
 
 
 def as_batch(*maps):
@@ -68,12 +74,15 @@ def test_ssi_agrees_with_numpy(weight):
         assert got.item() == pytest.approx(want, rel=1e-6, abs=1e-6), seed
 
 
-@pytest.mark.parametrize('focus', [0.0, 0.5, 0.85, 1.0])
-def test_silog_agrees_with_numpy(focus):
+@pytest.mark.parametrize(
+    ('focus', 'weight'),
+    [(0.0, 0.0), (0.5, 0.0), (0.5, 0.7), (0.85, 0.0), (1.0, 0.0)],
+)
+def test_silog_agrees_with_numpy(focus, weight):
     for seed in CASES:
         case = random_case(seed)
-        got = silog_loss(*as_batch(*case), focus).item()
-        want = numpy_silog(*case, focus)
+        got = silog_loss(*as_batch(*case), focus, weight).item()
+        want = numpy_silog(*case, focus, weight)
         assert got == pytest.approx(want, rel=1e-6, abs=1e-6), seed
 
 
@@ -170,12 +179,13 @@ def extreme_cases():
 
 
 @pytest.mark.parametrize('name', extreme_cases())
-@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog'])
+@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient'])
 def test_value_and_gradient_are_finite(name, loss):
     function = dict(
         ssi=ssi_loss,
         ssi_gradient=lambda *a: ssi_loss(*a, 0.5),
         silog=silog_loss,
+        silog_gradient=lambda *a: silog_loss(*a, gradient_weight=0.5),
     )[loss]
     p, d, m = extreme_cases()[name]
     p.requires_grad_()
@@ -190,13 +200,14 @@ def test_value_and_gradient_are_finite(name, loss):
 
 
 @pytest.mark.parametrize('seed', range(4))
-@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog'])
+@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient'])
 def test_gradcheck(seed, loss):
     """Central differences, in float64."""
     function = dict(
         ssi=ssi_loss,
         ssi_gradient=lambda *a: ssi_loss(*a, 0.5),
         silog=silog_loss,
+        silog_gradient=lambda *a: silog_loss(*a, gradient_weight=0.5),
     )[loss]
     p, d, m = (t[:, :6, :6] for t in as_batch(*random_case(seed)))
     p = p.double().requires_grad_()
