@@ -13,6 +13,7 @@ from llm_mde_mm.models.losses.functional import (
 )
 
 CASES = range(1000)
+LOSSES = ('ssi', 'ssi_gradient', 'silog', 'silog_gradient')
 
 
 def random_case(seed):
@@ -179,7 +180,9 @@ def extreme_cases():
 
 
 @pytest.mark.parametrize('name', extreme_cases())
-@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient'])
+@pytest.mark.parametrize(
+    'loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient']
+)
 def test_value_and_gradient_are_finite(name, loss):
     function = dict(
         ssi=ssi_loss,
@@ -200,7 +203,9 @@ def test_value_and_gradient_are_finite(name, loss):
 
 
 @pytest.mark.parametrize('seed', range(4))
-@pytest.mark.parametrize('loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient'])
+@pytest.mark.parametrize(
+    'loss', ['ssi', 'ssi_gradient', 'silog', 'silog_gradient']
+)
 def test_gradcheck(seed, loss):
     """Central differences, in float64."""
     function = dict(
