@@ -83,9 +83,9 @@ def main() -> None:
     for name, share in figures['parts'].items():
         print(f'  {name:26} {share:6.1%}')
     if args.json:
-        out = Path(args.json)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(out, (json.dumps(figures, indent=2) + '\n').encode())
+        write_bytes(
+            Path(args.json), (json.dumps(figures, indent=2) + '\n').encode()
+        )
 
 
 if __name__ == '__main__':

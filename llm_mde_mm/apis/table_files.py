@@ -7,10 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.engine.hooks.prediction_hooks import _common_folder
+from llm_mde_mm.datasets.listing import common_folder, picture_paths
 from llm_mde_mm.utils.depth_io import write_bytes, write_picture
 from llm_mde_mm.utils.errors import DataError
 from llm_mde_mm.visualization.table_plots import bar_plot, curve_plot
@@ -120,17 +119,13 @@ def write_sheet(
     if not there:
         return False
     dataset: Any = DATASETS.build(cfg.test_dataloader.dataset)
-    paths = [
-        Path(BaseDataset.get_data_info(dataset, i)['img_path'])
-        for i in range(len(dataset))
-    ]
-    root = _common_folder(dataset)
+    paths = picture_paths(dataset)
+    root = common_folder(dataset)
     rows = []
     for place in sheet_places([p.stem for p in paths], chosen):
         name = paths[place].relative_to(root or '').with_suffix('.png')
         preds = {row: _depth(p / name) for row, p in there.items()}
         rows.append(_row(dataset[place], preds, paths[place].stem))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, variant_sheet(rows, title)[..., ::-1])
     return True
 

@@ -2,29 +2,17 @@
 
 import json
 import os
-import platform
 import re
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.utils import get_git_hash
 
-from llm_mde_mm.version import __version__
+from llm_mde_mm.utils.versions import package_versions
 
-_PACKAGES = (
-    'torch',
-    'numpy',
-    'onedl-mmengine',
-    'onedl-mmcv',
-    'onedl-mmsegmentation',
-    'timm',
-    'transformers',
-    'peft',
-)
 _STAMP = '%Y%m%d_%H%M%S'
 _COUNTS = re.compile(r'^all +([\d,]+) +([\d,]+)$', re.M)
 
@@ -82,15 +70,9 @@ def epoch_of(name: str) -> int | None:
 
 def provenance() -> dict[str, Any]:
     """Versions, processor or GPU, and revision of what runs here."""
-    versions = dict(python=platform.python_version(), llm_mde_mm=__version__)
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     on_gpu = torch.cuda.is_available()
     return dict(
-        versions=versions,
+        versions=package_versions(),
         device=torch.cuda.get_device_name()
         if on_gpu
         else f'{os.cpu_count()} CPU cores',

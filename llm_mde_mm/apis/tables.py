@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.datasets.splits import split_digest
+from llm_mde_mm.datasets.listing import describe_split
 from llm_mde_mm.utils.errors import ConfigError
 
 from .launch import load_config
@@ -228,17 +227,10 @@ def describe_splits(cfg: Config) -> dict[str, dict[str, Any]]:
         DataError: If one is missing; see the data sets.
     """
     return {
-        split: _split({**cfg[f'{split}_dataloader'].dataset, 'pipeline': []})
+        split: describe_split(
+            DATASETS.build(
+                {**cfg[f'{split}_dataloader'].dataset, 'pipeline': []}
+            )
+        )
         for split in ('train', 'val', 'test')
     }
-
-
-def _split(settings: Mapping) -> dict[str, Any]:
-    dataset = DATASETS.build(settings)
-    names = [
-        # The base class's method: a data set that renders its pictures would
-        # render all of them.
-        Path(BaseDataset.get_data_info(dataset, i)['img_path']).stem
-        for i in range(len(dataset))
-    ]
-    return dict(pictures=len(names), digest=split_digest(names))

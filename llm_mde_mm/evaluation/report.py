@@ -164,7 +164,5 @@ def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
         path (str | Path): The file.
         report (Mapping[str, Any]): Scores and what else belongs to them.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=2)
-    write_bytes(path, (text + '\n').encode())
+    write_bytes(Path(path), (text + '\n').encode())

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dataset import BaseDataset
 from mmengine.dist import get_world_size
 from mmengine.utils import get_git_hash
 
-from llm_mde_mm.datasets.splits import split_digest
+from llm_mde_mm.datasets.listing import describe_split
 from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.utils.versions import package_versions
@@ -44,36 +43,14 @@ def describe(
         versions=package_versions(),
         git=get_git_hash(fallback='') or None,
         splits={
-            split: _split(loader.dataset) for split, loader in loaders.items()
+            split: describe_split(loader.dataset)
+            for split, loader in loaders.items()
         },
         processes=get_world_size(),
         threads=torch.get_num_threads(),
         device=torch.cuda.get_device_name() if on_gpu else 'cpu',
         config=config,
     )
-
-
-def _split(dataset: Any) -> dict[str, Any]:
-    digest = getattr(dataset, 'split_digest', None)
-    return dict(
-        pictures=len(dataset), digest=digest or split_digest(_names(dataset))
-    )
-
-
-def _names(dataset: Any) -> list[str]:
-    """Names of a data set's pictures, through the wrappers of MMEngine."""
-    if isinstance(dataset, BaseDataset):
-        # Of the class itself: some data sets load the picture here.
-        items = (
-            BaseDataset.get_data_info(dataset, i) for i in range(len(dataset))
-        )
-        return [str(Path(item['img_path']).stem) for item in items]
-    inner = getattr(dataset, 'datasets', None) or [
-        getattr(dataset, 'dataset', None)
-    ]
-    return [
-        name for part in inner if part is not None for name in _names(part)
-    ]
 
 
 def write_record(folder: str | Path, record: Mapping[str, Any]) -> None:

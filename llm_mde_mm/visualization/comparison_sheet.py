@@ -226,7 +226,6 @@ def _check_row(row: SheetRow) -> None:
 
 def _write_png(path: Path, rgb: np.ndarray) -> None:
     """Write a PNG that is either complete or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     stream = io.BytesIO()
     imsave(stream, rgb, format='png')
     write_bytes(path, stream.getvalue())

@@ -1,18 +1,17 @@
 """What a test leaves behind: comparison sheets and depth files."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from llm_mde_mm.datasets.listing import common_folder
 from llm_mde_mm.utils.depth_io import write_depth_png
 from llm_mde_mm.visualization import SheetRow, comparison_sheet
 
@@ -70,7 +69,6 @@ class ComparisonSheetHook(Hook):
     ) -> None:
         """Write the sheet and name it."""
         if self._rows:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             comparison_sheet(self._rows, self.path, title=self.title or None)
             runner.logger.info(f'comparison sheet: {self.path}')
 
@@ -109,7 +107,7 @@ class SavePredictionsHook(Hook):
     def before_test_epoch(self, runner: Runner) -> None:
         """Make the folder."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        self._root = _common_folder(runner.test_dataloader.dataset)
+        self._root = common_folder(runner.test_dataloader.dataset)
 
     def after_test_iter(
         self,
@@ -123,20 +121,6 @@ class SavePredictionsHook(Hook):
             picture = Path(sample.metainfo['img_path'])
             name = picture.relative_to(self._root or picture.parent)
             file = self.out_dir / name.with_suffix('.png')
-            file.parent.mkdir(parents=True, exist_ok=True)
             write_depth_png(
                 file, sample.pred_depth_map.data[0].float().cpu().numpy()
             )
-
-
-def _common_folder(dataset: Any) -> Path | None:
-    """The deepest folder above all pictures; None where they are not told."""
-    if not isinstance(dataset, BaseDataset):
-        return None
-    # The base class's method: a data set that renders its pictures would
-    # render all of them.
-    infos = (
-        BaseDataset.get_data_info(dataset, i) for i in range(len(dataset))
-    )
-    folders = {os.path.dirname(info['img_path']) for info in infos}
-    return Path(os.path.commonpath(folders)) if all(folders) else Path()
