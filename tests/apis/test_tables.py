@@ -138,7 +138,7 @@ def test_the_pictures_of_each_split():
         split: dict(
             pictures=n,
             digest=split_digest(
-                f'room 0 kitchen_{i:05}' for i in range(first, first + n)
+                f'room 0 kitchen_{i:05}.jpg' for i in range(first, first + n)
             ),
         )
         for split, (n, first) in parts.items()
