@@ -8,9 +8,12 @@ from pathlib import Path
 from llm_mde_mm.apis import launch  # isort: skip
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
+from llm_mde_mm.datasets.listing import describe_split
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
+from llm_mde_mm.utils.run_record import RECORD, read_record
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +37,14 @@ def parse_args() -> argparse.Namespace:
         help="average with the mirrored picture's depth, in twice the time",
     )
     return parser.parse_args()
+
+
+def splits_of(runner: Runner, checkpoint: Path) -> dict:
+    """Size and digest of the pictures tested, and of those trained on."""
+    record = checkpoint.parent / RECORD
+    trained = read_record(record.parent)['splits'] if record.is_file() else {}
+    dataset = runner.test_dataloader.dataset
+    return {**trained, 'test': describe_split(dataset)}
 
 
 def main() -> None:
@@ -72,6 +83,7 @@ def main() -> None:
         for metric in runner.test_loop.evaluator.metrics:
             if hasattr(metric, 'report'):
                 report.update(metric.report())
+        report['splits'] = splits_of(runner, checkpoint)
         write_report(args.out, report)
         runner.logger.info(f'scores: {args.out}')
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ class CheckpointRunner(Runner):
         if is_model_wrapper(self.model):
             return self.model.module
         return self.model
+
+    @cached_property
+    def _config_text(self) -> str:
+        # Formatting it takes longer than writing a small checkpoint.
+        return self.cfg.pretty_text
 
     def frozen_base(self) -> dict[str, str]:
         """Digests of what the config's weights bring back, computed once."""
@@ -117,7 +123,7 @@ class CheckpointRunner(Runner):
         meta.setdefault('epoch', self.epoch + by_epoch)
         meta.setdefault('iter', self.iter + (not by_epoch))
         meta.update(
-            cfg=self.cfg.pretty_text,
+            cfg=self._config_text,
             seed=self.seed,
             experiment_name=self.experiment_name,
             time=time.strftime('%Y%m%d_%H%M%S'),

@@ -1,17 +1,20 @@
 """What exact resume, signals and the NaN guard cost a training.
 
-    python tests/reliability/cost_of_safety.py [STEPS]
+    python tests/reliability/cost_of_safety.py [EPOCHS]
 
-Steps of the quickstart model with them and as MMEngine's own loop makes them,
-in turn, in one training. Loading, validation and saves are left out: both
-have the same.
+Epochs of the quickstart's model with them and as MMEngine's own loop makes
+them, in turn, in one training; loading is part of both. Then a save, beside
+writing a file of as many bytes to the disk.
 """
 
+import os
 import statistics
 import sys
 import tempfile
 import time
+from pathlib import Path
 
+from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 
 from llm_mde_mm.apis.launch import build_runner, load_config
@@ -19,68 +22,96 @@ from llm_mde_mm.engine import (
     FiniteLossHook,
     ResumableEpochLoop,
     ResumeStateHook,
+    RunRecordHook,
 )
 
-SAFETY = (FiniteLossHook, ResumeStateHook)
-# Batches that are drawn and kept before the first step.
-BATCHES = 4
+SAFETY = (FiniteLossHook, ResumeStateHook, RunRecordHook)
+SAVES = 7
 
 
 @LOOPS.register_module()
 class AlternatingLoop(ResumableEpochLoop):
-    """Every second step is MMEngine's own; each is timed."""
+    """Every second epoch is MMEngine's own; each is timed."""
+
+    is_safe = False
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.times = {False: [], True: []}
 
     def run_iter(self, idx, data_batch):
-        is_safe = self._iter % 2 == 1
+        kind = ResumableEpochLoop if self.is_safe else EpochBasedTrainLoop
+        kind.run_iter(self, idx, data_batch)
+
+    def run_epoch(self):
+        self.is_safe = not self.is_safe
         runner, hooks = self.runner, self.runner._hooks
         guard = next(h for h in hooks if isinstance(h, FiniteLossHook))
-        if is_safe:
-            step = super().run_iter
-        else:
+        run = super().run_epoch
+        if not self.is_safe:
             guard.after_train(runner)
             runner._hooks = [h for h in hooks if not isinstance(h, SAFETY)]
-            step = super(ResumableEpochLoop, self).run_iter
+            run = super(ResumableEpochLoop, self).run_epoch
         start = time.perf_counter(), time.process_time()
-        step(idx, data_batch)
-        self.times[is_safe].append(
+        run()
+        self.times[self.is_safe].append(
             (time.perf_counter() - start[0], time.process_time() - start[1])
         )
         runner._hooks = hooks
-        if not is_safe:
+        if not self.is_safe:
             guard.before_train(runner)
 
 
+def saving(runner, folder):
+    """Median seconds of a save, and of writing as many bytes."""
+    saves, writes = [], []
+    path = Path(folder) / 'cost.pth'
+    for _ in range(SAVES):
+        start = time.perf_counter()
+        runner.save_checkpoint(folder, path.name)
+        saves.append(time.perf_counter() - start)
+        data = path.read_bytes()
+        start = time.perf_counter()
+        with open(path.with_suffix('.raw'), 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        writes.append(time.perf_counter() - start)
+    return statistics.median(saves), statistics.median(writes), len(data)
+
+
 def main():
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     cfg = load_config('configs/quickstart/rooms.py')
     cfg.log_level = 'ERROR'
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint = None
-    cfg.custom_hooks = [dict(type='FiniteLossHook')]
-    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
-    cfg.train_dataloader.dataset.num_rooms = BATCHES * 8
-    cfg.train_cfg = dict(
-        type='AlternatingLoop', max_epochs=2 + steps // BATCHES
-    )
+    cfg.custom_hooks = [
+        dict(type='FiniteLossHook'),
+        dict(type='RunRecordHook'),
+    ]
+    cfg.train_dataloader.dataset.num_rooms = 240
+    # One of each kind first, to warm up.
+    cfg.train_cfg = dict(type='AlternatingLoop', max_epochs=2 + 2 * epochs)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         runner = build_runner(cfg)
         runner.train()
         times = runner.train_loop.times
-    # The first steps warm up.
-    plain, safe = (times[is_safe][BATCHES:] for is_safe in (False, True))
+        save, write, size = saving(runner, folder)
+    plain, safe = (times[is_safe][1:] for is_safe in (False, True))
     for i, what in enumerate(('clock', 'processor')):
         a, b = (
             statistics.median(t[i] for t in part) for part in (plain, safe)
         )
         print(
-            f'{what}: {1e3 * a:.2f} ms a step without, {1e3 * b:.2f} ms with, '
-            f'ratio {b / a:.4f} (medians of {len(safe)} steps each)'
+            f'{what}: {a:.3f} s an epoch of 30 steps without, {b:.3f} s with, '
+            f'ratio {b / a:.4f} (medians of {len(safe)} epochs each)'
         )
+    print(
+        f'a save of {size / 1e6:.1f} MB: {save:.3f} s, {save / write:.2f} x '
+        f'writing as many bytes ({write:.3f} s; medians of {SAVES})'
+    )
 
 
 if __name__ == '__main__':

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from llm_mde_mm.apis import DepthInferencer
+from llm_mde_mm.datasets import SyntheticRooms
 from llm_mde_mm.datasets.rooms import render_room
+from llm_mde_mm.datasets.splits import split_digest
 from llm_mde_mm.utils.errors import ConfigError, DataError
 from tests.tools.conftest import run
 
@@ -65,6 +67,17 @@ def test_scores_are_written(tested):
     scores = json.loads((folder / 'metrics.json').read_text())
     assert SCORES < scores.keys()
     assert scores['pictures'] == 5 and scores['skipped'] == 0
+    splits = scores['splits']
+    assert [splits[s]['pictures'] for s in ('train', 'val', 'test')] == [
+        8,
+        4,
+        5,
+    ]
+    # Rooms 200,000 to 200,004 of the quickstart's test data.
+    rooms = SyntheticRooms(num_rooms=5, first_index=200_000, seed=0)
+    assert splits['test']['digest'] == split_digest(
+        f'room 0 {rooms.get_data_info(i)["img_path"]}' for i in range(5)
+    )
     assert all(np.isfinite(scores[name]) for name in SCORES)
     assert scores['constant_abs_rel'] > 0
     assert 'best constant' in console
