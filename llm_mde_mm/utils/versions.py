@@ -1,6 +1,7 @@
 """Versions of what a run stands on."""
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from llm_mde_mm.version import __version__
@@ -20,6 +21,11 @@ _PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Versions of Python, this package and those that a result hangs on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = dict(python=platform.python_version(), llm_mde_mm=__version__)
     for name in _PACKAGES:
         try:
