@@ -33,6 +33,7 @@ def test_what_is_untouched_has_the_scores_of_the_test(scores_of, capsys):
     assert list(reports) == order
     untouched = reports['untouched']
     assert untouched.pop('what') == 'the model as it is'
+    assert set(tested.pop('splits')) == {'train', 'val', 'test'}
     assert untouched == tested
     others = [reports[name] for name in order if name != 'untouched']
     for report in others:

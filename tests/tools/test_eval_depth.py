@@ -85,6 +85,7 @@ def test_saved_predictions_score_as_they_did_in_the_test(tested, call):
     )
     assert KEYS < want.keys()
     # Only tools/test.py knows how the predictions came about.
+    assert want.pop('splits')['test']['pictures'] == got['pictures']
     assert want['protocol_settings'].pop('flip_tta') is True
     assert got['protocol_settings'].pop('flip_tta') is False
     assert want.pop('protocol').startswith('nyu: each prediction averaged')
