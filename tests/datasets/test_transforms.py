@@ -300,6 +300,24 @@ def test_crop_cuts_one_window_of_both():
     assert {H // 2, H - 1} <= sizes and len(places) > 4
 
 
+def test_crop_keeps_depth_metric_for_one_lens():
+    """A fronto-parallel wall: its size in the picture tells its distance."""
+    scales = set()
+    for seed in range(20):
+        np.random.seed(seed)
+        depth = np.full((90, 120), 3, np.float32)
+        image = np.zeros((90, 120, 3), np.uint8)
+        crop = RandomCropPair(0.5, rescale_depth=True)
+        results = crop(dict(img=image, gt_depth_map=depth))
+        seen = results['gt_depth_map']
+        assert seen.dtype == np.float32 and seen.min() == seen.max()
+        part = results['img_shape'][1] / 120
+        assert seen[0, 0] == pytest.approx(3 * part, abs=3 * 0.5 / 120 + 1e-6)
+        assert (depth == 3).all()
+        scales.add(round(part, 1))
+    assert {0.6, 0.9} <= scales
+
+
 def test_crop_needs_one_size():
     with pytest.raises(ConfigError, match='before ResizePicture'):
         RandomCropPair()(ResizePicture(8)(pair()))

@@ -145,26 +145,32 @@ class RandomHorizontalFlip(BaseTransform):
 class RandomCropPair(BaseTransform):
     """Cut one window of the picture's shape out of picture and depth.
 
-    Its sides are a random part of the picture's, and so is its place. Depth
-    stays in metres although :class:`ResizePair`, which belongs after it,
-    then enlarges the window as a longer lens would: keep ``min_scale`` near
-    1 where absolute scale is to be learnt.
+    Its sides are a random part of the picture's, and so is its place.
+    :class:`ResizePair`, which belongs after it, enlarges the window as a
+    longer lens would. Through the picture's own lens the same view is of
+    things that are nearer by the part of a side: ``rescale_depth`` makes them
+    so. Without it keep ``min_scale`` near 1 where absolute scale is to be
+    learnt.
 
     Args:
         min_scale: The smallest part of a side, above 0 and up to 1.
+        rescale_depth: Multiply depth by the part of a side that was drawn.
 
     Raises:
         ConfigError: ``min_scale`` is outside that range, or picture and
             depth differ in size.
     """
 
-    def __init__(self, min_scale: float = 0.8) -> None:
+    def __init__(
+        self, min_scale: float = 0.8, rescale_depth: bool = False
+    ) -> None:
         if not 0 < min_scale <= 1:
             raise ConfigError(
                 'RandomCropPair: min_scale must be above 0 and up to 1, got '
                 f'{min_scale}'
             )
         self.min_scale = min_scale
+        self.rescale_depth = rescale_depth
 
     @cache_randomness
     def _draw(self) -> tuple[float, float, float]:
@@ -186,8 +192,14 @@ class RandomCropPair(BaseTransform):
             if key in results:
                 window = results[key][y : y + new_h, x : x + new_w]
                 results[key] = np.ascontiguousarray(window)
+        if self.rescale_depth and 'gt_depth_map' in results:
+            depth = results['gt_depth_map']
+            results['gt_depth_map'] = depth * depth.dtype.type(scale)
         results['img_shape'] = (new_h, new_w)
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(min_scale={self.min_scale})'
+        return (
+            f'{type(self).__name__}(min_scale={self.min_scale}, '
+            f'rescale_depth={self.rescale_depth})'
+        )
