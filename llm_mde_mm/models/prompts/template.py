@@ -39,6 +39,33 @@ def _start_id(tokenizer: Any) -> int | None:
     return tokenizer.bos_token_id
 
 
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)['input_ids']
+
+
+def _ids_behind(
+    tokenizer: Any, before: str, texts: Sequence[str]
+) -> list[list[int]]:
+    """The ids that each text adds to those of the text before it.
+
+    Alone it would have others: SentencePiece's kind puts a space before
+    whatever it is given.
+    """
+    known = _ids(tokenizer, before) if before else []
+    rows = [_ids(tokenizer, before + text) for text in texts]
+    for row, text in zip(rows, texts, strict=True):
+        if row[: len(known)] != known:
+            raise _cut_across(before + text)
+    return [row[len(known) :] for row in rows]
+
+
+def _cut_across(text: str) -> ConfigError:
+    return ConfigError(
+        f'the tokeniser cuts the prompt {text!r} across the edge '
+        'of a slot: put white space or punctuation around it'
+    )
+
+
 class PromptTemplate(nn.Module):
     """Token ids of a text whose slots take one of a few values each.
 
@@ -75,19 +102,20 @@ class PromptTemplate(nn.Module):
         self._order: list[tuple[str, int]] = []
         start = _start_id(tokenizer)
         self._literal([] if start is None else [start])
+        before = ''
         for kind, content in _pieces(text):
             if kind == 'text':
-                self._literal(self._ids(tokenizer, content))
+                texts = [content]
+                self._literal(*_ids_behind(tokenizer, before, texts))
             elif content in values:
-                self._slot(
-                    content,
-                    [self._ids(tokenizer, kind + v) for v in values[content]],
-                )
+                texts = [kind + value for value in values[content]]
+                self._slot(content, _ids_behind(tokenizer, before, texts))
             else:
                 raise ConfigError(
                     f'the prompt has a slot {{{content}}}; '
                     f'there are {sorted(values)}'
                 )
+            before += texts[0]
         if tokenizer.sep_token_id is not None:
             self._literal([tokenizer.sep_token_id])
         self.length = sum(
@@ -99,10 +127,6 @@ class PromptTemplate(nn.Module):
             if name not in self.soft
         )
         self._check(tokenizer)
-
-    @staticmethod
-    def _ids(tokenizer: Any, text: str) -> list[int]:
-        return tokenizer(text, add_special_tokens=False)['input_ids']
 
     def _literal(self, ids: list[int]) -> None:
         name = f'literal{len(self._order)}'
@@ -197,8 +221,5 @@ class PromptTemplate(nn.Module):
         for case, row, kept in zip(cases, rows, mask, strict=True):
             text = self.fill(case)
             ours = [i for i in row[kept].tolist() if i not in special]
-            if ours != self._ids(tokenizer, text):
-                raise ConfigError(
-                    f'the tokeniser cuts the prompt {text!r} across the edge '
-                    'of a slot: put white space or punctuation around it'
-                )
+            if ours != _ids(tokenizer, text):
+                raise _cut_across(text)

@@ -1,9 +1,13 @@
+import string
+from functools import partial
+
 import pytest
 import torch
 from tokenizers import (
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     trainers,
 )
@@ -32,6 +36,13 @@ SLOTS = (
 )
 
 
+TEXTS = [
+    'indoor photograph with metric depth. estimate the depth of each '
+    'patch. brightness 10 to 90, median 55, bright at 15 25, dark at 35. '
+    'content is close. content is far away and a little remote.'
+] * 20
+
+
 def word_piece():
     return load_tokenizer(None)
 
@@ -41,18 +52,13 @@ def byte_pairs():
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
-    texts = [
-        'indoor photograph with metric depth. estimate the depth of each '
-        'patch. brightness 10 to 90, median 55, bright at 15 25, dark at 35. '
-        'content is close. content is far away and a little remote.'
-    ] * 20
     trainer = trainers.BpeTrainer(
         vocab_size=400,
         special_tokens=['<|endoftext|>'],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(texts, trainer)
+    bpe.train_from_iterator(TEXTS, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         bos_token='<|endoftext|>',
@@ -60,7 +66,57 @@ def byte_pairs():
     )
 
 
-@pytest.fixture(scope='module', params=[word_piece, byte_pairs])
+def sentence_piece(prepend):
+    """BPE as Llama's: a word begins with the mark of the space before it.
+
+    Three ways to put that mark before the first word too: Metaspace at every
+    text or at the start of the first, and a normaliser, as in Llama 2.
+    """
+    bpe = Tokenizer(models.BPE(unk_token='<unk>'))
+    scheme = 'always' if prepend == 'normaliser' else prepend
+    words = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    # As SentencePiece trains: no token of letters and digits or points.
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            words,
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.Digits(individual_digits=True),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=['<unk>', '<s>', '</s>'],
+        initial_alphabet=list(string.ascii_lowercase + string.digits),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(TEXTS, trainer)
+    bpe.pre_tokenizer = words
+    bpe.decoder = decoders.Metaspace()
+    if prepend == 'normaliser':
+        bpe.pre_tokenizer = None
+        bpe.normalizer = normalizers.Sequence(
+            [normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        unk_token='<unk>',
+        bos_token='<s>',
+        eos_token='</s>',
+    )
+
+
+TOKENISERS = dict(
+    word_piece=word_piece,
+    byte_pairs=byte_pairs,
+    always=partial(sentence_piece, 'always'),
+    first=partial(sentence_piece, 'first'),
+    normaliser=partial(sentence_piece, 'normaliser'),
+)
+
+
+@pytest.fixture(
+    scope='module', params=TOKENISERS.values(), ids=TOKENISERS.keys()
+)
 def tokenizer(request):
     return request.param()
 
@@ -68,6 +124,11 @@ def tokenizer(request):
 def make(tokenizer, distance_mode, **kwargs):
     settings = dict(distance_mode=distance_mode, vision_dims=24)
     return PromptGenerator(tokenizer, **{**settings, **kwargs})
+
+
+def ids_in_a_text(tokenizer, word):
+    before, whole = tokenizer(['is', f'is {word}'], **BARE)['input_ids']
+    return whole[len(before) :]
 
 
 class Words(torch.nn.Embedding):
@@ -129,7 +190,7 @@ def test_decoded_text_gives_the_same_ids(tokenizer, distance_mode):
             word = DISTANCE_WORDS[int(prompt.distance_logits[i].argmax())]
             assert text.endswith(f'content is {word}.')
             at = got.index(SOFT_ID)
-            got[at : at + 1] = tokenizer(f' {word}', **BARE)['input_ids']
+            got[at : at + 1] = ids_in_a_text(tokenizer, word)
         got = [t for t in got if t not in tokenizer.all_special_ids]
         assert tokenizer(text, **BARE)['input_ids'] == got
 
@@ -256,7 +317,16 @@ def test_a_slot_that_the_tokeniser_cuts_across():
     with pytest.raises(ConfigError, match='across the edge of a slot'):
         PromptTemplate('the dep{n}', dict(n=('th', 's')), byte_pairs())
     with pytest.raises(ConfigError, match='across the edge of a slot'):
-        PromptTemplate('close{n}', dict(n=('1', '2')), word_piece())
+        PromptTemplate('the dep{n}', dict(n=('s', 'th')), word_piece())
+
+
+@torch.no_grad()
+def test_a_slot_in_a_word_that_the_tokeniser_cuts_there():
+    tokenizer = word_piece()
+    template = PromptTemplate('close{n}', dict(n=('1', '25')), tokenizer)
+    for row, text in enumerate(('close1', 'close25')):
+        ids, mask = template(1, dict(n=torch.tensor([row])))
+        assert ids[mask].tolist() == tokenizer(text)['input_ids']
 
 
 def test_slots_of_several_tokens_pad_to_the_longest():
@@ -319,7 +389,7 @@ def mixture(generator, words, logits):
     """The mixed word embeddings, word by word in float64."""
     vectors = []
     for word in DISTANCE_WORDS:
-        ids = generator.tokenizer(f' {word}', **BARE)['input_ids']
+        ids = ids_in_a_text(generator.tokenizer, word)
         vectors.append(words.weight[ids].double().mean(0))
     weights = logits.double().exp()
     weights = weights / weights.sum(1, keepdim=True)
@@ -355,7 +425,7 @@ def test_a_sure_classifier_says_one_word(tokenizer):
     prompt = prompt._replace(distance_logits=1e4 * torch.eye(7))
     got = generator.embed(prompt, words)[prompt.ids == SOFT_ID]
     for vector, word in zip(got, DISTANCE_WORDS, strict=True):
-        ids = tokenizer(f' {word}', **BARE)['input_ids']
+        ids = ids_in_a_text(tokenizer, word)
         torch.testing.assert_close(vector, words.weight[ids].mean(0))
     texts = generator.decode(prompt)
     assert [t.partition('content is ')[2] for t in texts] == [
