@@ -207,9 +207,8 @@ def _floor_job(
     pictures = torch.randn(size, 3, height, width, device=device)
     patches = vision.grid_size[0] * vision.grid_size[1]
     prompt: Any = model.backbone.prompt
-    tokens = torch.randn(
-        size, prompt.length + patches, language.embed_dims, device=device
-    )
+    words = language.word_embeddings.shape[1]
+    tokens = torch.randn(size, prompt.length + patches, words, device=device)
     mask = None
     if prompt.is_padded:
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=device)

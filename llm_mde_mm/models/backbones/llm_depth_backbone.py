@@ -17,8 +17,8 @@ class LLMDepthBackbone(BaseModule):
     """Patches, reprogrammed into text and led by a prompt, through an LLM.
 
     The data flow of arXiv 2409.01133 up to the language model's states. B
-    pictures, N = h * w patches, P prompt tokens, D language width, V' text
-    prototypes.
+    pictures, N = h * w patches, P prompt tokens, D width of the language
+    model's states, V' text prototypes.
 
     Args:
         vision (dict): Config of the vision model.
@@ -62,7 +62,8 @@ class LLMDepthBackbone(BaseModule):
                 vision_dims=self.vision.embed_dims,
             ),
         )
-        self.embed_dims = width
+        # Of the states, which in some models are wider than the embeddings.
+        self.embed_dims: int = self.language.embed_dims
         self._check_positions()
         self._check_vocabulary(vocab_size)
         self.reprogramming.match_scale(self.language.word_embeddings)
@@ -78,8 +79,10 @@ class LLMDepthBackbone(BaseModule):
             raise ConfigError(
                 f'{self.prompt.length} prompt tokens and {height} x {width} '
                 f'patches make {length} tokens; the language model has '
-                f'{limit} positions. Lower backbone.vision.img_size or '
-                'shorten the prompt'
+                f'{limit} positions (max_position_embeddings). Lower '
+                'backbone.vision.img_size, shorten backbone.prompt.pixels or '
+                "set backbone.prompt.mode to 'fixed' or 'none', or choose a "
+                'language model with more positions'
             )
 
     def _check_vocabulary(self, vocab_size: int) -> None:
@@ -124,9 +127,11 @@ class LLMDepthBackbone(BaseModule):
             *self.reprogramming.parameters(),
             self.language.word_embeddings,
         )
+        device = sources[0].device.type
         state = (
             tuple((p.data_ptr(), p._version, p.dtype) for p in sources),
-            torch.is_autocast_enabled(sources[0].device.type),
+            torch.is_autocast_enabled(device)
+            and torch.get_autocast_dtype(device),
         )
         if self._cache is None or self._cache[0] != state:
             self._cache = (state, self._compute_keys_values())

@@ -11,6 +11,8 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from llm_mde_mm.utils.errors import ConfigError
+
 CONTROLS = ('identity', 'random', 'attention')
 
 
@@ -65,12 +67,21 @@ class AttentionModel(IdentityModel):
     Args:
         embedding (nn.Embedding): Word embeddings.
         config (transformers.PretrainedConfig): The language model's.
+
+    Raises:
+        ConfigError: If its heads do not divide the width of the embeddings.
     """
 
     def __init__(self, embedding: nn.Embedding, config: Any) -> None:
         super().__init__(embedding, config)
         width = embedding.embedding_dim
         self.num_heads: int = config.num_attention_heads
+        if width % self.num_heads:
+            raise ConfigError(
+                f"control='attention' has the {self.num_heads} heads of the "
+                "language model, which do not divide its word embeddings' "
+                f'width of {width}: choose another model or control'
+            )
         # Embeddings are far smaller than states: normalise them first.
         self.norm0 = nn.LayerNorm(width)
         self.norm1 = nn.LayerNorm(width)

@@ -1,18 +1,22 @@
 """Language model: any Hugging Face text model that takes embeddings."""
 
-import inspect
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from llm_mde_mm.models.adapters import set_finetuning
 from llm_mde_mm.utils.errors import ConfigError
 
 from .controls import CONTROLS, AttentionModel, IdentityModel
+from .hf_probe import (
+    check_padding,
+    check_text_model,
+    position_offset,
+    run_alone,
+)
 from .hf_weights import load_language_model, load_tokenizer
 
 # Added to the score of a masked key. Its exponential is 0 in every dtype, and
@@ -24,8 +28,9 @@ _MASKED = -3e4
 class HFLanguageModel(BaseModule):
     """A Hugging Face text model that reads embeddings, adapted by LoRA.
 
-    B sequences, L tokens, V vocabulary, D width. The word embeddings stay
-    frozen in every mode: the text prototypes are made of them.
+    B sequences, L tokens, V vocabulary, D width of word embeddings, D' of
+    states; ELECTRA and ALBERT have D' > D, others the same for both. The word
+    embeddings stay frozen in every mode: the text prototypes are made of them.
 
     Args:
         weights (str | None): Hub name or local folder; None or 'random' for
@@ -46,10 +51,15 @@ class HFLanguageModel(BaseModule):
             model has it; None leaves it as configured.
         finetune (str): 'frozen', 'lora' or 'full'.
         lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
+        attn_implementation (str | None): How attention is computed, as
+            transformers names it: 'sdpa' or 'eager'. None leaves the choice
+            to transformers: SDPA, with its flash kernels, where the model has
+            it.
 
     Raises:
         ConfigError: If the model does not take embeddings or has none of
-            words, or a setting is out of range.
+            words, does not run, or heeds no mask; or a setting is out of
+            range.
         WeightsError: If weights or tokeniser cannot be loaded.
     """
 
@@ -63,6 +73,7 @@ class HFLanguageModel(BaseModule):
         dropout: float | None = None,
         finetune: str = 'lora',
         lora: Mapping | None = None,
+        attn_implementation: str | None = None,
     ) -> None:
         super().__init__()
         random = weights in (None, 'random')
@@ -79,11 +90,15 @@ class HFLanguageModel(BaseModule):
                 + ', '.join(CONTROLS)
             )
         self.model = load_language_model(
-            weights, config, overrides, control == 'random'
+            weights,
+            config,
+            overrides,
+            control == 'random',
+            attn_implementation,
         )
-        _check_text_model(self.model)
-        self.is_causal = _is_causal(self.model)
-        self._position_offset = _position_offset(self.model)
+        check_text_model(self.model)
+        self.is_causal = False
+        self._position_offset = position_offset(self.model)
         # A pooler's output is not read; its parameters would get no gradient.
         if getattr(self.model, 'pooler', None) is not None:
             self.model.pooler = None
@@ -93,8 +108,10 @@ class HFLanguageModel(BaseModule):
         if control in ('identity', 'attention'):
             kind = IdentityModel if control == 'identity' else AttentionModel
             self.model = kind(embedding, self.model.config)
-            self.is_causal, self.max_length = False, None
+            self.max_length = None
             finetune, lora = 'full', None
+        else:
+            self._examine()
         set_finetuning(self.model, finetune, lora, self._probe)
         embedding.requires_grad_(False)
 
@@ -103,11 +120,25 @@ class HFLanguageModel(BaseModule):
         limit = getattr(self.model.config, 'max_position_embeddings', None)
         return None if limit is None else limit - self._position_offset
 
-    def _probe(self) -> Tensor:
-        """States of a few words; adapters are tried with them."""
+    def _words(self) -> Tensor:
+        """Embeddings ``(1, 4, D)`` of words from all over the vocabulary."""
         words = self.word_embeddings
         ids = torch.arange(4, device=words.device) * (words.shape[0] // 4)
-        return self(self.embed(ids[None]), None)
+        return self.embed(ids[None])
+
+    def _probe(self) -> Tensor:
+        """States of a few words; adapters are tried with them."""
+        return self(self._words(), None)
+
+    def _examine(self) -> None:
+        """Find out who sees whom and the width D'; check the padding."""
+        name, words = type(self.model).__name__, self._words()
+        training = self.model.training
+        self.model.eval()
+        states, self.is_causal = run_alone(name, self, words)
+        check_padding(name, self, words, states)
+        self.embed_dims = states.shape[-1]
+        self.model.train(training)
 
     def init_weights(self) -> None:
         """Leave the weights as the constructor has loaded them.
@@ -135,33 +166,32 @@ class HFLanguageModel(BaseModule):
                 is padded.
 
         Returns:
-            Tensor: ``(B, L, D)`` states of the last layer.
+            Tensor: ``(B, L, D')`` states of the last layer.
         """
         inputs: dict = dict(inputs_embeds=embeddings)
         if mask is not None:
-            inputs['attention_mask'] = self._additive_mask(
-                mask, embeddings.dtype
+            inputs['attention_mask'] = _additive_mask(
+                mask, embeddings.dtype, self.is_causal
             )
             positions = mask.long().cumsum(1).sub(1).clamp(min=0)
             inputs['position_ids'] = positions + self._position_offset
-        if self.is_causal:
-            inputs['use_cache'] = False
         return self.model(**inputs).last_hidden_state
 
-    def _additive_mask(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """Scores ``(B, 1, L, L)`` to add to the attention's.
 
-        transformers reads a 2-D mask on the host, a 4-D one it does not.
-        """
-        length = mask.shape[1]
-        visible = mask[:, None, None, :].expand(-1, 1, length, -1)
-        if self.is_causal:
-            ones = torch.ones_like(visible, dtype=torch.bool)
-            visible = visible & ones.tril()
-        # A padded row sees itself, so that no softmax is over nothing.
-        eye = torch.eye(length, dtype=torch.bool, device=mask.device)
-        zeros = torch.zeros((), dtype=dtype, device=mask.device)
-        return torch.where(visible | eye, zeros, _MASKED)
+def _additive_mask(mask: Tensor, dtype: torch.dtype, causal: bool) -> Tensor:
+    """Scores ``(B, 1, L, L)`` to add to the attention's.
+
+    transformers reads a 2-D mask on the host, a 4-D one it does not.
+    """
+    length = mask.shape[1]
+    visible = mask[:, None, None, :].expand(-1, 1, length, -1)
+    if causal:
+        ones = torch.ones_like(visible, dtype=torch.bool)
+        visible = visible & ones.tril()
+    # A padded row sees itself, so that no softmax is over nothing.
+    eye = torch.eye(length, dtype=torch.bool, device=mask.device)
+    zeros = torch.zeros((), dtype=dtype, device=mask.device)
+    return torch.where(visible | eye, zeros, _MASKED)
 
 
 def _overrides(num_layers: int | None, dropout: float | None) -> dict:
@@ -173,11 +203,12 @@ def _overrides(num_layers: int | None, dropout: float | None) -> dict:
     if dropout is not None:
         if not 0 <= dropout < 1:
             raise ConfigError(f'dropout is {dropout}: give 0 <= p < 1')
-        # The names that BERT's and GPT-2's families give their dropout.
+        # The names that the families give their dropout.
         settings.update(
             dict.fromkeys(
                 (
                     'hidden_dropout_prob',
+                    'hidden_dropout',
                     'attention_probs_dropout_prob',
                     'attn_pdrop',
                     'attention_dropout',
@@ -188,43 +219,3 @@ def _overrides(num_layers: int | None, dropout: float | None) -> dict:
             )
         )
     return settings
-
-
-def _check_text_model(model: Any) -> None:
-    accepted = inspect.signature(model.forward).parameters
-    if 'inputs_embeds' not in accepted:
-        raise ConfigError(
-            f'{type(model).__name__} takes no inputs_embeds: '
-            'choose a text encoder or decoder'
-        )
-    try:
-        embedding = model.get_input_embeddings()
-    except NotImplementedError:
-        embedding = None
-    if not isinstance(embedding, nn.Embedding):
-        raise ConfigError(
-            f'{type(model).__name__} has no table of word embeddings, which '
-            'prompt and prototypes are made of: choose a text model'
-        )
-
-
-def _is_causal(model: nn.Module) -> bool:
-    """Whether a token sees only those before it.
-
-    Families that can be both say so by ``is_decoder``; of the others, only
-    decoders keep a cache of past keys.
-    """
-    keeps_cache = 'use_cache' in inspect.signature(model.forward).parameters
-    return bool(getattr(model.config, 'is_decoder', keeps_cache))
-
-
-def _position_offset(model: nn.Module) -> int:
-    """RoBERTa and MPNet count positions from behind their padding index."""
-    for name, module in model.named_modules():
-        if (
-            name.endswith('position_embeddings')
-            and isinstance(module, nn.Embedding)
-            and module.padding_idx is not None
-        ):
-            return module.padding_idx + 1
-    return 0

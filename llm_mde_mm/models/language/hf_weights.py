@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as hf_logging
@@ -66,7 +68,7 @@ def _hf_config(source: str | None, config: Mapping | None) -> Any:
     if source is not None:
         try:
             return AutoConfig.from_pretrained(source)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StrictDataclassError) as error:
             raise _offline_hint(source, error) from error
     settings = dict(config or {})
     model_type = settings.pop('model_type', None)
@@ -79,6 +81,26 @@ def _hf_config(source: str | None, config: Mapping | None) -> Any:
         return AutoConfig.for_model(model_type, **settings)
     except ValueError as error:
         raise ConfigError(f'config.model_type: {error}') from error
+    except StrictDataclassError as error:
+        raise _wrong_config(str(model_type), None, error) from error
+
+
+def _wrong_config(
+    model_type: str, attention: str | None, error: Exception
+) -> ConfigError:
+    key = 'backbone.language.config'
+    if attention is not None:
+        key += f' with attn_implementation={attention!r}'
+    reason = ' '.join(str(error).split())
+    return ConfigError(f'{key} makes no {model_type} model: {reason}')
+
+
+def _from_config(hf_config: Any, attention: str | None) -> Any:
+    """A model of random weights."""
+    try:
+        return AutoModel.from_config(hf_config, attn_implementation=attention)
+    except Exception as error:  # what each family raises is its own
+        raise _wrong_config(hf_config.model_type, attention, error) from error
 
 
 def load_language_model(
@@ -86,6 +108,7 @@ def load_language_model(
     config: Mapping | None,
     overrides: Mapping,
     random: bool = False,
+    attention: str | None = None,
 ) -> Any:
     """Create a Hugging Face text model, pretrained or random.
 
@@ -97,12 +120,14 @@ def load_language_model(
         overrides (Mapping): Configuration values to set, such as the number
             of layers; a key that the model's configuration lacks is left out.
         random (bool): Take the architecture of ``weights`` and no more.
+        attention (str | None): transformers' ``attn_implementation``.
 
     Returns:
         transformers.PreTrainedModel: In float32, in training mode.
 
     Raises:
-        ConfigError: If there is no such model type.
+        ConfigError: If there is no such model type, its sizes do not fit
+            each other, or it has no such attention.
         WeightsError: If the weights cannot be found or do not fill the model.
     """
     source = None if weights in (None, 'random') else _existing(str(weights))
@@ -111,12 +136,20 @@ def load_language_model(
         if hasattr(hf_config, key):
             setattr(hf_config, key, value)
     if source is None or random:
-        return AutoModel.from_config(hf_config)
+        return _from_config(hf_config, attention)
+    if attention is not None:
+        # Its errors look like those of weights, unless it is tried alone.
+        with torch.device('meta'):
+            _from_config(hf_config, attention)
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
         model, report = AutoModel.from_pretrained(
-            source, config=hf_config, dtype='float32', output_loading_info=True
+            source,
+            config=hf_config,
+            dtype='float32',
+            attn_implementation=attention,
+            output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _offline_hint(source, error) from error

@@ -197,8 +197,33 @@ def test_a_sequence_longer_than_the_positions(make, build, tiny_backbone_cfg):
     make(language__config__max_position_embeddings=limit)
     with pytest.raises(
         ConfigError, match=f'{limit - 6} prompt tokens and 2 x 3 patches'
-    ):
+    ) as error:
         make(language__config__max_position_embeddings=limit - 1)
+    for key in (
+        'max_position_embeddings',
+        'backbone.vision.img_size',
+        'backbone.prompt.pixels',
+        'backbone.prompt.mode',
+    ):
+        assert key in str(error.value)
+    # The advice helps.
+    make(
+        language__config__max_position_embeddings=limit - 1,
+        prompt__mode='fixed',
+    )
+
+
+@torch.no_grad()
+def test_states_wider_than_the_embeddings(make):
+    backbone = make(
+        language__config__model_type='electra',
+        language__config__embedding_size=16,
+    )
+    assert backbone.embed_dims == 32
+    assert backbone.reprogramming.proj.out_features == 16
+    features = backbone(normalised(backbone, random_pixels()))
+    assert features.patch_map.shape == (3, 32, 2, 3)
+    assert features.prompt_states.shape[2] == 32
 
 
 @torch.no_grad()
@@ -217,6 +242,8 @@ def test_under_autocast_the_cache_is_not_mixed_up(make):
     plain = backbone.keys_values()[0]
     with torch.autocast('cpu', dtype=torch.bfloat16):
         assert backbone.keys_values()[0].dtype == torch.bfloat16
+    with torch.autocast('cpu', dtype=torch.float16):
+        assert backbone.keys_values()[0].dtype == torch.float16
     assert torch.equal(backbone.keys_values()[0], plain)
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 import transformers
 
+from llm_mde_mm.models.language import hf_language
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
 COMMON = dict(
@@ -18,9 +19,12 @@ SIZES = dict(
     roberta=dict(COMMON, max_position_embeddings=42),
     llama=dict(COMMON, num_key_value_heads=2),
     qwen2=dict(COMMON, num_key_value_heads=2),
+    gpt_neox=COMMON,
+    electra=dict(COMMON, embedding_size=32),
+    albert=dict(COMMON, embedding_size=32),
 )
 FAMILIES = list(SIZES)
-CAUSAL = ('gpt2', 'llama', 'qwen2')
+CAUSAL = ('gpt2', 'llama', 'qwen2', 'gpt_neox')
 # These count positions from behind their padding index, 1.
 FROM_TWO = ('mpnet', 'roberta')
 
@@ -40,11 +44,11 @@ def make(build):
     return make
 
 
-def left_padded(length=9, paddings=(0, 3, 5)):
+def left_padded(length=9, paddings=(0, 3, 5), width=32):
     mask = torch.ones(len(paddings), length, dtype=torch.bool)
     for row, padding in zip(mask, paddings, strict=True):
         row[:padding] = False
-    return torch.randn(len(paddings), length, 32), mask
+    return torch.randn(len(paddings), length, width), mask
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -96,6 +100,124 @@ def test_who_sees_whom(make, family):
     assert (difference[:, -1] > 1e-3).all()
     before = difference[:, :-1][mask[:, :-1]]
     assert (before == 0).all() if ours.is_causal else (before > 1e-4).all()
+
+
+@pytest.mark.parametrize('family', CAUSAL)
+@torch.no_grad()
+def test_no_keys_are_kept(make, family):
+    ours = make(family)
+    output = ours.model(inputs_embeds=left_padded()[0])
+    assert output.past_key_values is None
+
+
+@pytest.mark.parametrize('family', ['electra', 'albert'])
+@torch.no_grad()
+def test_states_wider_than_the_embeddings(build, family):
+    config = dict(model_type=family, **{**SIZES[family], 'embedding_size': 16})
+    cfg = dict(type='HFLanguageModel', config=config)
+    ours = build(cfg).eval()
+    assert ours.word_embeddings.shape[1] == 16 and ours.embed_dims == 32
+    states, mask = left_padded(width=16)
+    want = ours.model(inputs_embeds=states[2:, 5:]).last_hidden_state
+    got = ours(states, mask)[2:, 5:]
+    assert got.shape == (1, 4, 32)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+    bare = build(dict(cfg, control='identity'))
+    assert bare.embed_dims == 16 and bare(states, mask).shape[2] == 16
+
+
+def test_an_examination_leaves_no_trace(build):
+    cfg = dict(type='HFLanguageModel', finetune='full', dropout=0.1)
+    cfg['config'] = dict(model_type='bert', **SIZES['bert'])
+    torch.manual_seed(0)
+    ours = build(cfg)
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    transformers.AutoModel.from_config(ours.model.config)
+    assert torch.equal(torch.rand(3), after)
+    assert all(module.training for module in ours.modules())
+    assert all(parameter.grad is None for parameter in ours.parameters())
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(model_type='bloom', hidden_size=32, n_head=4, n_layer=1),
+        dict(COMMON, model_type='deberta-v2'),
+    ],
+)
+def test_models_that_take_no_such_mask(build, config):
+    with pytest.raises(ConfigError, match='4-D attention mask.*choose a text'):
+        build(dict(type='HFLanguageModel', config=config))
+
+
+def test_a_model_that_needs_more_than_embeddings(build):
+    config = dict(model_type='bart', d_model=32, encoder_layers=1)
+    with pytest.raises(ConfigError, match='BartModel does not run on embed'):
+        build(dict(type='HFLanguageModel', config=config))
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_mask_that_is_not_heeded(make, family, monkeypatch):
+    monkeypatch.setattr(
+        hf_language,
+        '_additive_mask',
+        lambda mask, dtype, causal: torch.zeros(1, 1, *2 * mask.shape[1:]),
+    )
+    with pytest.raises(ConfigError, match='other states behind padding'):
+        make(family)
+
+
+@pytest.mark.parametrize('family', FROM_TWO)
+def test_positions_counted_otherwise(make, family, monkeypatch):
+    monkeypatch.setattr(hf_language, 'position_offset', lambda model: 0)
+    with pytest.raises(ConfigError, match='other states behind padding'):
+        make(family)
+
+
+@pytest.fixture
+def count_sdpa(monkeypatch):
+    calls = []
+    forward = torch.nn.functional.scaled_dot_product_attention
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(
+        torch.nn.functional, 'scaled_dot_product_attention', counted
+    )
+    return calls
+
+
+@pytest.mark.parametrize('pretrained', [False, True])
+@torch.no_grad()
+def test_attention_is_sdpa_or_what_is_asked_for(
+    build, pretrained, tmp_path, count_sdpa
+):
+    cfg = dict(type='HFLanguageModel', finetune='frozen')
+    cfg['config'] = dict(model_type='bert', **SIZES['bert'])
+    default = build(cfg).eval()
+    if pretrained:
+        default.model.save_pretrained(tmp_path)
+        default.tokenizer.save_pretrained(tmp_path)
+        cfg = dict(type='HFLanguageModel', finetune='frozen')
+        cfg['weights'] = str(tmp_path)
+        default = build(cfg).eval()
+    eager = build(dict(cfg, attn_implementation='eager')).eval()
+    eager.load_state_dict(default.state_dict())
+    states, mask = left_padded()
+    results = []
+    # Two layers.
+    for model, calls in ((default, 2), (eager, 0)):
+        count_sdpa.clear()
+        results.append(model(states, mask)[mask])
+        assert len(count_sdpa) == calls
+    torch.testing.assert_close(*results, rtol=0, atol=1e-5)
+    with pytest.raises(
+        ConfigError, match=r"config with attn_implementation='none'.*eager"
+    ):
+        build(dict(cfg, attn_implementation='none'))
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -241,6 +363,22 @@ def test_a_hub_that_cannot_be_reached(build):
 def test_wrong_settings(build, settings, message):
     with pytest.raises(ConfigError, match=message):
         build(dict(type='HFLanguageModel', **settings))
+
+
+@pytest.mark.parametrize('family', [f for f in FAMILIES if f != 'qwen2'])
+def test_heads_that_do_not_divide_the_width(build, family):
+    """Qwen's may: the width of its heads is a setting."""
+    heads = 'n_head' if family == 'gpt2' else 'num_attention_heads'
+    config = dict(model_type=family, **{**SIZES[family], heads: 5})
+    with pytest.raises(ConfigError, match='backbone.language.config'):
+        build(dict(type='HFLanguageModel', config=config))
+
+
+def test_heads_of_the_control_that_do_not_divide_the_embeddings(build):
+    config = dict(SIZES['electra'], model_type='electra', embedding_size=18)
+    cfg = dict(type='HFLanguageModel', config=config, control='attention')
+    with pytest.raises(ConfigError, match="control='attention'.*4 heads.*18"):
+        build(cfg)
 
 
 def test_a_model_that_takes_no_embeddings(build):
