@@ -334,8 +334,8 @@ def test_the_hubs_weights_are_complete(build, tiny_vit_cfg, hub, name, tag):
 
 # Each family of DESIGN: plain, CLIP with a norm before the blocks and with
 # quick GELU, DINOv2 without and with registers, DINOv3, SigLIP without a
-# class token, DeiT with its second token, BEiT and EVA-02. Their patches are 14
-# or 16 pixels wide.
+# class token, DeiT with its second token, BEiT and EVA-02. Patches of 14 or 16
+# pixels.
 FAMILIES = [
     ('vit_base_patch16_224', 1),
     ('vit_base_patch16_clip_224', 1),
