@@ -102,7 +102,8 @@ def test_wrong_settings(cfg, settings, message):
         benchmark(cfg, settings)
 
 
-def test_compiled_in_one_graph_each(cfg, monkeypatch):
+@pytest.mark.parametrize('train', [False, True])
+def test_compiled_in_one_graph_each(cfg, monkeypatch, train):
     """With a backend that compiles nothing, to save the time."""
     modules = []
     compile_ = torch.nn.Module.compile
@@ -112,8 +113,11 @@ def test_compiled_in_one_graph_each(cfg, monkeypatch):
         compile_(self, backend='eager', fullgraph=True)
 
     monkeypatch.setattr(torch.nn.Module, 'compile', eager)
-    benchmark(cfg, Settings((32, 48), 2, compile=True, repeats=1))
-    assert modules == ['LLMDepthBackbone', 'APGFusion', 'AdaptationHead']
+    settings = Settings((32, 48), 2, compile=True, train=train, repeats=1)
+    benchmark(cfg, settings, floor=train)
+    floor = ['TimmViT', 'HFLanguageModel'] if train else []
+    model = ['LLMDepthBackbone', 'APGFusion', 'AdaptationHead']
+    assert modules == model + floor
 
 
 class BareHead(AdaptationHead):

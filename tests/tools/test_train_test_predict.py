@@ -13,7 +13,7 @@ from llm_mde_mm.datasets import SyntheticRooms
 from llm_mde_mm.datasets.rooms import render_room
 from llm_mde_mm.datasets.splits import split_digest
 from llm_mde_mm.utils.errors import ConfigError, DataError
-from tests.tools.conftest import run
+from tests.tools.conftest import ROOT, run
 
 SCORES = {
     'abs_rel',
@@ -187,6 +187,25 @@ def test_benchmark_gives_json_alone_and_the_error_of_a_dtype(
     )
     want = np.median(np.abs(low / exact - 1))
     assert got == pytest.approx(want, rel=1e-3) and 0 < got < 0.01
+
+
+def test_benchmark_of_a_model_without_language(run_here, monkeypatch):
+    """And without its weights: random ones of the size are timed."""
+    monkeypatch.setenv('VIT_WEIGHTS', 'nowhere/model.safetensors')
+    monkeypatch.chdir(ROOT)
+    tiny = 'model_name=vit_tiny_patch16_224'
+    size = ('--input-size', '60', '80', '--batch-size', '1', '--repeats', '1')
+    shown = run_here(
+        *('tools/benchmark.py', 'configs/tables/controls/5_no_language.py'),
+        *(*size, '--floor', '--json', '--cfg-options'),
+        *(
+            f'model.{part}.{tiny}'
+            for part in ('backbone.vision', 'data_preprocessor')
+        ),
+    )
+    figures = json.loads(shown)
+    assert figures['floor_ratio'] > 0
+    assert not any('language' in part for part in figures['parts'])
 
 
 def test_resume_goes_on_where_the_run_ended(trained, tiny_config):
