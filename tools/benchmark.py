@@ -99,8 +99,8 @@ def show(figures: dict) -> None:
     """Print a table."""
     for name, value in figures.items():
         if name != 'parts':
-            is_number = isinstance(value, int | float)
-            shown = f'{value:,.4g}' if is_number else value
+            is_word = isinstance(value, bool | str)
+            shown = value if is_word else f'{value:,.4g}'
             print(f'{name:22} {shown}')
     for name, share in figures['parts'].items():
         print(f'  {name:26} {share:6.1%}')

@@ -125,20 +125,29 @@ def _figures(
     if floor:
         jobs.append(floor_job(model, cfg, settings, device))
         jobs[1]()
-    times = interleaved(jobs, settings.repeats, device)
-    middle = [statistics.median(series) for series in times]
     on_gpu = device.type == 'cuda'
-    figures: dict = dict(
+    return dict(
         device=torch.cuda.get_device_name() if on_gpu else 'cpu',
         resizing_timed=not (on_gpu or settings.train),
-        latency_p50_s=middle[0],
-        latency_p95_s=float(np.quantile(times[0], 0.95)),
-        images_per_s=settings.batch_size / middle[0],
         peak_memory_bytes=memory,
         flops=counter.get_total_flops(),
         parts=shares,
+        **_latencies(jobs, settings, device),
     )
-    if floor:
+
+
+def _latencies(
+    jobs: list[Callable], settings: Settings, device: torch.device
+) -> dict[str, float]:
+    """Of the model and, where it is the second job, of the floor."""
+    times = interleaved(jobs, settings.repeats, device)
+    middle = [statistics.median(series) for series in times]
+    figures = dict(
+        latency_p50_s=middle[0],
+        latency_p95_s=float(np.quantile(times[0], 0.95)),
+        images_per_s=settings.batch_size / middle[0],
+    )
+    if len(middle) > 1:
         figures['floor_latency_p50_s'] = middle[1]
         figures['floor_ratio'] = middle[0] / middle[1]
     return figures

@@ -66,24 +66,11 @@ class TimmViT(BaseModule):
                 'own, and there are no classes'
             )
         self.model: Any = build_timm(source, img_size=self.img_size, **kwargs)
-        embed: Any = getattr(self.model, 'patch_embed', None)
-        if getattr(embed, 'grid_size', None) is None or not hasattr(
-            self.model, 'num_prefix_tokens'
-        ):
-            raise ConfigError(
-                f'{self.model_name} has no fixed patch grid: a ViT '
-                'with patch tokens is needed'
-            )
-        if any(
-            s < p or s % p
-            for s, p in zip(self.img_size, embed.patch_size, strict=True)
-        ):
-            raise ConfigError(
-                f'img_size {self.img_size} is no whole number of '
-                f'{embed.patch_size} patches'
-            )
+        _check_grid(self.model, self.model_name, self.img_size)
         _check_heads(self.model, self.model_name)
-        self.grid_size: tuple[int, int] = tuple(embed.grid_size)
+        self.grid_size: tuple[int, int] = tuple(
+            self.model.patch_embed.grid_size
+        )
         self.num_prefix_tokens: int = self.model.num_prefix_tokens
         self.embed_dims: int = self.model.embed_dim
         self.blocks = self._block_numbers(blocks)
@@ -148,6 +135,24 @@ class TimmViT(BaseModule):
                 output_fmt='NLC',
                 intermediates_only=True,
             )
+        )
+
+
+def _check_grid(model: Any, name: str, img_size: tuple[int, int]) -> None:
+    embed: Any = getattr(model, 'patch_embed', None)
+    if getattr(embed, 'grid_size', None) is None or not hasattr(
+        model, 'num_prefix_tokens'
+    ):
+        raise ConfigError(
+            f'{name} has no fixed patch grid: a ViT with patch tokens is '
+            'needed'
+        )
+    if any(
+        s < p or s % p for s, p in zip(img_size, embed.patch_size, strict=True)
+    ):
+        raise ConfigError(
+            f'img_size {img_size} is no whole number of '
+            f'{embed.patch_size} patches'
         )
 
 
