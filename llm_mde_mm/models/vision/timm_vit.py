@@ -138,7 +138,7 @@ class TimmViT(BaseModule):
         )
 
 
-def _check_grid(model: Any, name: str, img_size: tuple[int, int]) -> None:
+def _check_grid(model: Any, name: str, img_size: tuple[int, ...]) -> None:
     embed: Any = getattr(model, 'patch_embed', None)
     if getattr(embed, 'grid_size', None) is None or not hasattr(
         model, 'num_prefix_tokens'
