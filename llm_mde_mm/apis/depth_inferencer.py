@@ -212,10 +212,15 @@ def _items(inputs) -> Iterator[tuple[str, dict]]:
             yield str(number), array_item(item, number)
         else:
             for file in picture_files(item):
-                yield file.stem, _file_item(file)
+                yield file.stem, file_item(file)
 
 
-def _file_item(path: Path) -> dict:
+def file_item(path: Path) -> dict:
+    """A picture file as a pipeline takes it, read already.
+
+    Raises:
+        DataError: If it is no picture.
+    """
     return LoadPicture()(dict(img_path=str(path), seg_fields=[]))
 
 

@@ -13,7 +13,7 @@ from llm_mde_mm.datasets import SyntheticRooms
 from llm_mde_mm.datasets.rooms import render_room
 from llm_mde_mm.datasets.splits import split_digest
 from llm_mde_mm.utils.errors import ConfigError, DataError
-from tests.tools.conftest import run
+from tests.tools.conftest import ROOT, run
 
 SCORES = {
     'abs_rel',
@@ -154,26 +154,58 @@ def test_half_precision_moves_depth_by_a_percent(trained, tiny_config, dtype):
         DepthInferencer(str(tiny_config), trained, 'cpu', 'int8')
 
 
-def test_benchmark_writes_its_figures(tiny_config, tmp_path):
+def test_benchmark_writes_its_figures(tiny_config, tmp_path, run_here):
+    size = ('--input-size', '48', '64', '--batch-size', '2', '--repeats', '1')
+    path = tmp_path / 'figures.json'
+    shown = run_here(
+        'tools/benchmark.py', tiny_config, *size, '--floor', '--json', path
+    )
+    figures = json.loads(path.read_text())
+    assert figures['floor_ratio'] > 0
+    assert f'{figures["params"]:,.4g}' in shown
+    assert 'backbone.language' in shown
+
+
+def test_benchmark_gives_json_alone_and_the_error_of_a_dtype(
+    tiny_config, trained, tmp_path
+):
+    picture = render_room(0, 3, size=(60, 80)).image
+    cv2.imwrite(str(tmp_path / 'room.png'), picture)
+    size = ('--input-size', '60', '80', '--batch-size', '2', '--repeats', '1')
+    what = ('--pictures', tmp_path, '--checkpoint', trained)
     done = run(
-        'tools/benchmark.py',
-        tiny_config,
-        '--input-size',
-        '48',
-        '64',
-        '--batch-size',
-        '2',
-        '--repeats',
-        '1',
-        '--floor',
-        '--json',
-        tmp_path / 'figures.json',
+        *('tools/benchmark.py', tiny_config, *size, *what),
+        *('--dtype', 'bf16', '--json'),
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    figures = json.loads((tmp_path / 'figures.json').read_text())
+    got = json.loads(done.stdout)['dtype_difference']
+    exact, low = (
+        DepthInferencer(str(tiny_config), trained, dtype=dtype)(
+            [picture, picture], batch_size=2
+        )[0].depth
+        for dtype in ('fp32', 'bf16')
+    )
+    want = np.median(np.abs(low / exact - 1))
+    assert got == pytest.approx(want, rel=1e-3) and 0 < got < 0.01
+
+
+def test_benchmark_of_a_model_without_language(run_here, monkeypatch):
+    """And without its weights: random ones of the size are timed."""
+    monkeypatch.setenv('VIT_WEIGHTS', 'nowhere/model.safetensors')
+    monkeypatch.chdir(ROOT)
+    tiny = 'model_name=vit_tiny_patch16_224'
+    size = ('--input-size', '60', '80', '--batch-size', '1', '--repeats', '1')
+    shown = run_here(
+        *('tools/benchmark.py', 'configs/tables/controls/5_no_language.py'),
+        *(*size, '--floor', '--json', '--cfg-options'),
+        *(
+            f'model.{part}.{tiny}'
+            for part in ('backbone.vision', 'data_preprocessor')
+        ),
+    )
+    figures = json.loads(shown)
     assert figures['floor_ratio'] > 0
-    assert f'{figures["params"]:,.4g}' in done.stdout
-    assert 'backbone.language' in done.stdout
+    assert not any('language' in part for part in figures['parts'])
 
 
 def test_resume_goes_on_where_the_run_ended(trained, tiny_config):

@@ -1,4 +1,4 @@
-"""Vision model: any timm ViT that keeps patch tokens."""
+"""Vision model: a timm ViT with a fixed grid of patch tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,8 @@ class TimmViT(BaseModule):
             position embeddings are resampled to it.
         blocks (int | Sequence[int]): Which transformer blocks to read, from
             0, or from -1 for the last one; later blocks than the last read
-            are removed. Each is read through the model's final norm.
+            are removed. Each is read through the model's final norm, if its
+            tokens have one: BEiT's and EVA's mostly have none.
         finetune (str): 'frozen', 'lora' or 'full'.
         lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
         model_kwargs (Mapping | None): Further arguments of timm's
@@ -37,8 +38,8 @@ class TimmViT(BaseModule):
 
     Raises:
         ConfigError: If timm lacks the model, the model has no patch grid or
-            no such block, the input is not a whole number of patches, or an
-            adapter would change nothing.
+            no such block, the input is not a whole number of patches, heads
+            do not divide the width, or an adapter would change nothing.
         WeightsError: If the weights cannot be found, fetched or fitted.
     """
 
@@ -58,30 +59,18 @@ class TimmViT(BaseModule):
         self.model_name = source.model_name
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
-        self.model: Any = build_timm(
-            source,
-            num_classes=0,
-            global_pool='',
-            img_size=self.img_size,
-            **(model_kwargs or {}),
+        kwargs = dict(model_kwargs or {})
+        for key in {'img_size', 'num_classes'} & set(kwargs):
+            raise ConfigError(
+                f'model_kwargs.{key} is not read: img_size has a key of its '
+                'own, and there are no classes'
+            )
+        self.model: Any = build_timm(source, img_size=self.img_size, **kwargs)
+        _check_grid(self.model, self.model_name, self.img_size)
+        _check_heads(self.model, self.model_name)
+        self.grid_size: tuple[int, int] = tuple(
+            self.model.patch_embed.grid_size
         )
-        embed: Any = getattr(self.model, 'patch_embed', None)
-        if getattr(embed, 'grid_size', None) is None or not hasattr(
-            self.model, 'num_prefix_tokens'
-        ):
-            raise ConfigError(
-                f'{self.model_name} has no patch grid: a ViT '
-                'with patch tokens is needed'
-            )
-        if any(
-            s < p or s % p
-            for s, p in zip(self.img_size, embed.patch_size, strict=True)
-        ):
-            raise ConfigError(
-                f'img_size {self.img_size} is no whole number of '
-                f'{embed.patch_size} patches'
-            )
-        self.grid_size: tuple[int, int] = tuple(embed.grid_size)
         self.num_prefix_tokens: int = self.model.num_prefix_tokens
         self.embed_dims: int = self.model.embed_dim
         self.blocks = self._block_numbers(blocks)
@@ -147,3 +136,33 @@ class TimmViT(BaseModule):
                 intermediates_only=True,
             )
         )
+
+
+def _check_grid(model: Any, name: str, img_size: tuple[int, ...]) -> None:
+    embed: Any = getattr(model, 'patch_embed', None)
+    if getattr(embed, 'grid_size', None) is None or not hasattr(
+        model, 'num_prefix_tokens'
+    ):
+        raise ConfigError(
+            f'{name} has no fixed patch grid: a ViT with patch tokens is '
+            'needed'
+        )
+    if any(
+        s < p or s % p for s, p in zip(img_size, embed.patch_size, strict=True)
+    ):
+        raise ConfigError(
+            f'img_size {img_size} is no whole number of '
+            f'{embed.patch_size} patches'
+        )
+
+
+def _check_heads(model: Any, name: str) -> None:
+    """BEiT and EVA build with such heads and fail in the forward pass."""
+    width = model.embed_dim
+    for block in model.blocks:
+        heads = getattr(getattr(block, 'attn', None), 'num_heads', 1)
+        if width % heads:
+            raise ConfigError(
+                f'{name} has tokens of width {width}, which {heads} heads do '
+                'not divide: change model_kwargs.num_heads or embed_dim'
+            )

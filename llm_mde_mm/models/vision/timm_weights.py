@@ -17,6 +17,8 @@ from torch import nn
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
 _WEIGHT_FILES = ('model.safetensors', 'pytorch_model.bin', 'model.pth')
+# Behind the patch tokens; pruned, so a file may lack it.
+_POOLING = ('fc_norm.', 'attn_pool.')
 
 
 class TimmSource(NamedTuple):
@@ -121,38 +123,82 @@ def find_timm_source(model_name: str, weights: str | None) -> TimmSource:
 def build_timm(source: TimmSource, **kwargs) -> Any:
     """Create the timm model and load its weights, all of them.
 
+    Args:
+        source (TimmSource): Architecture and weights.
+        **kwargs: Arguments of timm's constructor. Pooling is left at the
+            architecture's own: it decides whether timm normalises tokens.
+
     Raises:
-        WeightsError: If the hub cannot be reached, or the file lacks
+        WeightsError: If the hub cannot be reached, or the weights lack
             parameters of the architecture.
         ConfigError: If timm refuses an argument.
     """
+    if not source.hub:
+        kwargs.setdefault('num_classes', 0)
+    # From the hub, timm lets parameters be missing as soon as the number of
+    # classes is not the weights' own. The classifier is pruned later on.
     try:
         model = timm.create_model(
             source.model_name, pretrained=source.hub, **kwargs
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(
             f'{source.model_name}: {error}; look at model_kwargs and img_size'
         ) from error
     except Exception as error:
         if not source.hub:
             raise
-        raise WeightsError(
-            f'the weights of {source.model_name} could not be fetched '
-            f'({type(error).__name__}: {str(error)[:200]}). Without a network '
-            'set VIT_WEIGHTS to a local file or folder that holds them, or to '
-            '"random"'
-        ) from error
+        raise _hub_error(source.model_name, error) from error
     if source.file is not None:
         _load(model, source)
     return model
 
 
-def _load(model: nn.Module, source: TimmSource) -> None:
+def _hub_error(name: str, error: Exception) -> WeightsError:
+    if 'loading state_dict' in str(error):
+        return WeightsError(
+            f'the weights of {name} do not fit it, perhaps for the sake of '
+            f'model_kwargs: {" ".join(str(error).split())[:300]}'
+        )
+    return WeightsError(
+        f'the weights of {name} could not be fetched '
+        f'({type(error).__name__}: {str(error)[:200]}). Without a network '
+        'set VIT_WEIGHTS to a local file or folder that holds them, or to '
+        '"random"'
+    )
+
+
+def _load(model: Any, source: TimmSource) -> None:
+    outcome = _load_file(model, source)
+    # Of NumPy's .npz, which timm loads key by key, there is no outcome.
+    if outcome is None:
+        return
+    # The last LayerNorm is `norm` where it was trained on every token, and
+    # `fc_norm` where on their mean alone, the tokens staying as they are, as
+    # in BEiT and EVA. The file says which, not the architecture's default.
+    for one, other in (('norm', 'fc_norm'), ('fc_norm', 'norm')):
+        if (
+            f'{one}.weight' in outcome.missing_keys
+            and f'{other}.weight' in outcome.unexpected_keys
+        ):
+            model.norm, model.fc_norm = model.fc_norm, model.norm
+            outcome = _load_file(model, source)
+            break
+    missing = [k for k in outcome.missing_keys if not k.startswith(_POOLING)]
+    if missing:
+        raise WeightsError(
+            f'{source.file} lacks {len(missing)} parameters of '
+            f'{source.model_name}, the first of them {missing[:3]}: weights '
+            'of another architecture?'
+        )
+
+
+def _load_file(model: nn.Module, source: TimmSource) -> Any:
+    """The keys that were missing and unexpected, None where timm is silent."""
     # timm keeps one key filter a model family, beside the family's class.
     module = __import__(type(model).__module__, fromlist=['_'])
     try:
-        outcome = load_checkpoint(
+        return load_checkpoint(
             model,
             str(source.file),
             strict=False,
@@ -163,11 +209,3 @@ def _load(model: nn.Module, source: TimmSource) -> None:
             f'{source.file} does not load into {source.model_name}: '
             f'{str(error)[:300]}'
         ) from error
-    # Of NumPy's .npz, which timm loads key by key, there is no outcome.
-    missing = outcome.missing_keys if outcome else []
-    if missing:
-        raise WeightsError(
-            f'{source.file} lacks {len(missing)} parameters of '
-            f'{source.model_name}, the first of them {missing[:3]}: weights '
-            'of another architecture?'
-        )

@@ -195,6 +195,38 @@ def test_an_unknown_argument(build, tiny_vit_cfg):
         build(tiny_vit_cfg(model_kwargs=dict(KWARGS, layers=3)))
 
 
+@pytest.mark.parametrize(
+    'name',
+    [NAME, 'beit_base_patch16_224', 'eva02_tiny_patch14_224'],
+)
+def test_heads_that_do_not_divide_the_width(build, tiny_vit_cfg, name):
+    for finetune in ('lora', 'full'):
+        cfg = tiny_vit_cfg(
+            model_name=name,
+            img_size=(112, 224),
+            model_kwargs=dict(KWARGS, num_heads=5),
+            finetune=finetune,
+            lora=None,
+        )
+        with pytest.raises(ConfigError, match='model_kwargs'):
+            build(cfg)
+
+
+@pytest.mark.parametrize('key', ['img_size', 'num_classes'])
+def test_arguments_that_have_a_key_of_their_own(build, tiny_vit_cfg, key):
+    cfg = tiny_vit_cfg(model_kwargs=dict(KWARGS, **{key: 32}))
+    with pytest.raises(ConfigError, match=f'model_kwargs.{key} is not read'):
+        build(cfg)
+
+
+@pytest.mark.parametrize(
+    'name', ['samvit_base_patch16', 'naflexvit_base_patch16_gap']
+)
+def test_a_vit_without_a_fixed_grid(build, tiny_vit_cfg, name):
+    with pytest.raises(ConfigError, match='no fixed patch grid'):
+        build(tiny_vit_cfg(model_name=name))
+
+
 def test_pictures_of_another_size(build, tiny_vit_cfg):
     ours = build(tiny_vit_cfg())
     with pytest.raises(ConfigError, match=r'\(48, 32\).*img_size is \(32'):
@@ -211,9 +243,99 @@ def test_a_hub_that_cannot_be_reached(build, tiny_vit_cfg, monkeypatch):
         build(tiny_vit_cfg(weights='vit_tiny_patch16_224.augreg_in21k'))
 
 
+# BEiT and EVA normalise the mean of the patches by default, not the patches.
+NORMS = [
+    (name, pooling)
+    for name in ('beit_base_patch16_224', 'eva02_tiny_patch14_224', NAME)
+    for pooling in ('avg', 'token')
+]
+
+
+def saved_vit(name, pooling, path):
+    """A model of timm's, its last norm far from what it starts as, saved."""
+    model = timm.create_model(
+        name, img_size=(112, 224), global_pool=pooling, **KWARGS
+    ).eval()
+    last = model.fc_norm if pooling == 'avg' else model.norm
+    torch.nn.init.uniform_(last.weight, 2, 3)
+    torch.nn.init.normal_(last.bias)
+    save_file(model.state_dict(), path / 'model.safetensors')
+    return model
+
+
+@pytest.mark.parametrize('name, pooling', NORMS)
+def test_the_file_says_which_norm_it_has(
+    build, tiny_vit_cfg, tmp_path, name, pooling
+):
+    theirs = saved_vit(name, pooling, tmp_path)
+    ours = build(
+        tiny_vit_cfg(
+            model_name=name, weights=str(tmp_path), img_size=(112, 224)
+        )
+    ).eval()
+    pictures = torch.randn(2, 3, 112, 224)
+    with torch.no_grad():
+        want = theirs.forward_features(pictures)[:, 1:]
+        (got,) = ours(pictures)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+    kind = torch.nn.Identity if pooling == 'avg' else torch.nn.LayerNorm
+    assert isinstance(ours.model.norm, kind)
+
+
+@pytest.mark.parametrize('key', ['norm1.weight', 'mlp.fc2.bias'])
+def test_a_file_with_fc_norm_and_a_missing_key(
+    build, tiny_vit_cfg, tmp_path, key
+):
+    state = saved_vit(NORMS[0][0], 'avg', tmp_path).state_dict()
+    del state[f'blocks.1.{key}']
+    save_file(state, tmp_path / 'model.safetensors')
+    cfg = tiny_vit_cfg(
+        model_name=NORMS[0][0], weights=str(tmp_path), img_size=(112, 224)
+    )
+    with pytest.raises(WeightsError, match=f'lacks 1 param.*blocks.1.{key}'):
+        build(cfg)
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """timm's own way to the hub, which has one model, maybe without a key."""
+
+    def publish(name, lacks=None):
+        model = saved_vit(name, 'avg', tmp_path)
+        state = model.state_dict()
+        if lacks:
+            del state[lacks]
+        monkeypatch.setattr(
+            'timm.models._builder.load_state_dict_from_hf',
+            lambda *_, **__: state,
+        )
+        return model
+
+    return publish
+
+
+@pytest.mark.parametrize(
+    'name, tag', [(NORMS[0][0], '.in22k_ft_in22k_in1k'), (NORMS[2][0], '')]
+)
+def test_the_hubs_weights_are_complete(build, tiny_vit_cfg, hub, name, tag):
+    theirs = hub(name)
+    cfg = tiny_vit_cfg(weights=name + tag, img_size=(112, 224))
+    ours = build(cfg).eval()
+    pictures = torch.randn(1, 3, 112, 224)
+    with torch.no_grad():
+        want = theirs.forward_features(pictures)[:, 1:]
+        (got,) = ours(pictures)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+    for lacks in ('blocks.0.norm2.weight', 'fc_norm.weight'):
+        hub(name, lacks)
+        with pytest.raises(WeightsError, match=f'do not fit.*{lacks}'):
+            build(cfg)
+
+
 # Each family of DESIGN: plain, CLIP with a norm before the blocks and with
 # quick GELU, DINOv2 without and with registers, DINOv3, SigLIP without a
-# class token, BEiT and EVA-02. Their patches are 14 or 16 pixels wide.
+# class token, DeiT with its second token, BEiT and EVA-02. Patches of 14 or 16
+# pixels.
 FAMILIES = [
     ('vit_base_patch16_224', 1),
     ('vit_base_patch16_clip_224', 1),
@@ -222,6 +344,7 @@ FAMILIES = [
     ('vit_small_patch14_reg4_dinov2', 5),
     ('vit_small_patch16_dinov3', 5),
     ('vit_base_patch16_siglip_224', 0),
+    ('deit_tiny_distilled_patch16_224', 2),
     ('beit_base_patch16_224', 1),
     ('eva02_tiny_patch14_224', 1),
 ]
