@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList
 from torch import Tensor
 
+from llm_mde_mm.models.features import WithPicture
 from llm_mde_mm.utils.errors import ConfigError
 
 from .padding import mirror, valid_pixels
@@ -80,15 +81,25 @@ class LLMDepthEstimator(DepthEstimator):
 
     def extract_feat(
         self, inputs: Tensor, batch_img_metas: list[dict] | None = None
-    ) -> Tensor:
-        """Feature map of normalised pictures ``(B, 3, H, W)``."""
-        return self._fuse(self._run_backbone(inputs, batch_img_metas))
+    ) -> Any:
+        """What the decode head reads of normalised pictures ``(B, 3, H, W)``.
+
+        The feature map; a head whose ``reads_picture`` is True gets a
+        :class:`WithPicture`.
+        """
+        features = self._run_backbone(inputs, batch_img_metas)
+        return self._for_head(self._fuse(features), inputs)
 
     def _run_backbone(self, inputs: Tensor, metas: list[dict] | None) -> Any:
         return self.backbone(inputs, self._valid_pixels(inputs, metas))
 
     def _fuse(self, features: Any) -> Any:
         return self.neck(features) if self.with_neck else features
+
+    def _for_head(self, fused: Any, inputs: Tensor) -> Any:
+        if getattr(self.decode_head, 'reads_picture', False):
+            return WithPicture(fused, inputs)
+        return fused
 
     def loss(
         self, inputs: Tensor, data_samples: SampleList
@@ -105,7 +116,9 @@ class LLMDepthEstimator(DepthEstimator):
         metas = [sample.metainfo for sample in data_samples]
         features = self._run_backbone(inputs, metas)
         fused = self._fuse(features)
-        losses = self._decode_head_forward_train(fused, data_samples)
+        losses = self._decode_head_forward_train(
+            self._for_head(fused, inputs), data_samples
+        )
         if self.with_auxiliary_head:
             losses.update(
                 self._auxiliary_head_forward_train(fused, data_samples)

@@ -24,12 +24,14 @@ class NoHostRead(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.fixture(params=['none', 'fixed', 'adaptive', 'learned'])
+@pytest.fixture(params=['none', 'fixed', 'adaptive', 'learned', 'picture'])
 def model(request, build, tiny_model_cfg):
     mode = request.param
     changes = dict(backbone__prompt__mode=mode)
     if mode == 'learned':
         changes = dict(backbone__prompt__distance_mode=mode)
+    elif mode == 'picture':
+        changes = dict(decode_head__picture_channels=4)
     return build(tiny_model_cfg(**changes)).eval()
 
 

@@ -51,11 +51,13 @@ def test_the_losses(make):
 
 @pytest.mark.parametrize('mode', ['none', 'fixed', 'adaptive'])
 @pytest.mark.parametrize('empty', [False, True])
-def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
+@pytest.mark.parametrize('picture', [None, 4])
+def test_every_trained_parameter_gets_a_gradient(make, mode, empty, picture):
     model = make(
         backbone__prompt__mode=mode,
         neck__vision_channels=24,
         backbone__prototypes__prototype_rank=3,
+        decode_head__picture_channels=picture,
     )
     losses = step(model, training_data(empty=empty))
     total = sum(losses.values())
@@ -143,6 +145,24 @@ def test_prediction_has_the_original_size(make):
     for sample, depth in zip(samples, want, strict=True):
         assert 'val_loss' not in sample.metainfo
         torch.testing.assert_close(sample.pred_depth_map.data, depth)
+
+
+@torch.no_grad()
+def test_a_pixel_reaches_the_depth_past_backbone_and_neck(make):
+    model = make(decode_head__picture_channels=4).eval()
+    torch.nn.init.normal_(model.decode_head.full_size.out.weight)
+    data = make_data(batch=1, ori_shape=(32, 48))
+    inputs = model.data_preprocessor(data)['inputs']
+    fused = model.extract_feat(inputs).features
+    model.neck.forward = lambda _: fused
+    other = inputs.clone()
+    other[0, :, 13, 21] += 3
+    for run in (
+        lambda x: model(x),
+        lambda x: model(x, mode='predict')[0].pred_depth_map.data[None],
+    ):
+        change = (run(other) - run(inputs)).abs()[0, 0]
+        assert change[11:16, 19:24].max() == change.max() > 0.1
 
 
 def test_prediction_without_samples(make):
@@ -292,10 +312,12 @@ PAD = dict(
 
 @torch.no_grad()
 @pytest.mark.parametrize('size', [(32, 48), (20, 30)])
-def test_flip_averages_with_the_mirrored_pictures_depth(make, size):
+@pytest.mark.parametrize('picture', [None, 4])
+def test_flip_averages_with_the_mirrored_pictures_depth(make, size, picture):
     """Also where pictures are padded, each picture by itself."""
-    once = make(**PAD).eval()
-    both = make(**PAD, test_cfg=dict(flip=True)).eval()
+    cfg = dict(**PAD, decode_head__picture_channels=picture)
+    once = make(**cfg).eval()
+    both = make(**cfg, test_cfg=dict(flip=True)).eval()
     both.load_state_dict(once.state_dict())
     data = make_data(size=size)
     # Bright on the left: the two prompts differ.
@@ -376,8 +398,9 @@ def test_a_checkpoint_restores_the_predictions(make, tmp_path):
     assert torch.equal(other(inputs), model(inputs))
 
 
-def test_a_training_step_under_bf16(make):
-    model = make()
+@pytest.mark.parametrize('picture', [None, 4])
+def test_a_training_step_under_bf16(make, picture):
+    model = make(decode_head__picture_channels=picture)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = step(model, training_data())
     assert all(v.dtype == torch.float32 for v in losses.values())
