@@ -145,6 +145,7 @@ class AdaptationHead(BaseDepthHead):
                 f'decode_head.picture_channels is {picture_channels}: give '
                 'at least 1, or None to leave the picture out'
             )
+        self.in_channels = in_channels
         self.reads_picture = picture_channels is not None
         norm_cfg = norm_cfg or dict(type='GN', num_groups=8)
         self.linear = nn.Conv2d(in_channels, channels[0], 1)

@@ -39,8 +39,9 @@ class BaseDepthHead(BaseModule):
     align_corners = False
     num_classes = 1
     out_channels = 1
-    # Read by LLMDepthEstimator.
+    # Read by LLMDepthEstimator; a head that knows its width says so.
     reads_picture = False
+    in_channels: int | None = None
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from mmengine.config import ConfigDict
 from mmseg.models import DepthEstimator
 from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from llm_mde_mm.models.features import WithPicture
 from llm_mde_mm.utils.errors import ConfigError
@@ -35,7 +35,8 @@ class LLMDepthEstimator(DepthEstimator):
 
     Raises:
         ConfigError: If the preprocessor normalises for another vision model,
-            the test mode is not 'whole' or ``test_cfg.flip`` is no bool.
+            a head reads another number of channels than the neck gives, the
+            test mode is not 'whole' or ``test_cfg.flip`` is no bool.
     """
 
     # Read by hooks that run the backbone themselves.
@@ -51,6 +52,7 @@ class LLMDepthEstimator(DepthEstimator):
             # The width of the LLM is only known once it is loaded.
             neck = {'in_channels': self.backbone.embed_dims, **neck}
             self.neck = MODELS.build(neck)
+            self._check_channels()
         mode = self.test_cfg.mode
         if mode != 'whole':
             raise ConfigError(
@@ -61,6 +63,26 @@ class LLMDepthEstimator(DepthEstimator):
         if not isinstance(flip, bool):
             raise ConfigError(f'test_cfg.flip is {flip!r}: give True or False')
         self._check_normalisation()
+
+    def _check_channels(self) -> None:
+        given = getattr(self.neck, 'out_channels', None)
+        heads = [('decode_head', self.decode_head)]
+        if self.with_auxiliary_head:
+            auxiliary = self.auxiliary_head
+            many = isinstance(auxiliary, nn.ModuleList)
+            heads += [
+                ('auxiliary_head', head)
+                for head in (auxiliary if many else [auxiliary])
+            ]
+        for name, head in heads:
+            wanted = getattr(head, 'in_channels', None)
+            # mmseg's own may give and read several maps, as lists.
+            both = isinstance(given, int) and isinstance(wanted, int)
+            if both and wanted != given:
+                raise ConfigError(
+                    f'{name}.in_channels is {wanted}, but the neck gives '
+                    f'{given} channels: set both to one number'
+                )
 
     def _check_normalisation(self) -> None:
         if not hasattr(self.backbone, 'vision'):

@@ -71,7 +71,8 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty, picture):
             assert parameter.grad is None, name
 
 
-@pytest.mark.parametrize(
+# Of the paper's Table 4, and full fine-tuning.
+schemes = pytest.mark.parametrize(
     'vision, language',
     [
         ('frozen', 'frozen'),
@@ -80,20 +81,25 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty, picture):
         ('full', 'full'),
     ],
 )
+
+
+def scheme_cfg(**modes):
+    changes = {}
+    for part, mode in modes.items():
+        changes[f'backbone__{part}__finetune'] = mode
+        if mode != 'lora':
+            changes[f'backbone__{part}__lora'] = None
+    return changes
+
+
+@schemes
 @pytest.mark.parametrize('control', [None, 'identity', 'attention'])
 def test_every_scheme_trains_all_that_it_should(
     make, vision, language, control
 ):
-    """The schemes of the paper's Table 4, and full fine-tuning."""
     model = make(
-        backbone__vision__finetune=vision,
-        backbone__language__finetune=language,
         backbone__language__control=control,
-        **{
-            f'backbone__{part}__lora': None
-            for part, scheme in (('vision', vision), ('language', language))
-            if scheme != 'lora'
-        },
+        **scheme_cfg(vision=vision, language=language),
     )
     sum(step(model, training_data()).values()).backward()
     parts = dict(
@@ -110,13 +116,14 @@ def test_every_scheme_trains_all_that_it_should(
             assert (trained > 0) == (control == 'attention')
 
 
-def test_training_moves_all_that_is_trained_and_nothing_else(make):
-    model = make()
-    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+@schemes
+def test_training_moves_all_that_is_trained_and_nothing_else(
+    make, vision, language
+):
+    model = make(**scheme_cfg(vision=vision, language=language))
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     before = {n: t.clone() for n, t in model.state_dict().items()}
-    wrapped = torch.optim.AdamW(
-        (p for p in model.parameters() if p.requires_grad), lr=1e-2
-    )
+    wrapped = torch.optim.AdamW(trained.values(), lr=1e-2, weight_decay=0)
     data = training_data()
     for _ in range(20):
         wrapped.zero_grad()
@@ -125,13 +132,15 @@ def test_training_moves_all_that_is_trained_and_nothing_else(make):
             data_samples=[s.clone() for s in data['data_samples']],
         )
         sum(step(model, fresh).values()).backward()
+        for name, parameter in trained.items():
+            assert torch.isfinite(parameter.grad).all(), name
         wrapped.step()
     changed = {
         n
         for n, t in model.state_dict().items()
         if not torch.equal(t, before[n])
     }
-    assert changed == trained
+    assert changed == trained.keys()
 
 
 def test_prediction_has_the_original_size(make):
@@ -376,6 +385,16 @@ def test_other_test_modes_are_refused(make, mode):
 def test_the_neck_gets_the_language_models_width(make):
     assert make().neck.patch_proj.in_features == 32
     assert make(neck__in_channels=32).neck.patch_proj.in_features == 32
+
+
+def test_the_heads_must_read_what_the_neck_gives(make, tiny_head_cfg):
+    with pytest.raises(ConfigError, match=r'decode_head.in_channels is 24, '):
+        make(decode_head__in_channels=24)
+    narrow, right = (tiny_head_cfg(in_channels=n) for n in (8, 16))
+    for heads in (narrow, [right, narrow]):
+        with pytest.raises(ConfigError, match='auxiliary_head.in_.* gives 16'):
+            make(auxiliary_head=heads)
+    make(auxiliary_head=[right, right])
 
 
 @torch.no_grad()

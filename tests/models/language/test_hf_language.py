@@ -3,32 +3,18 @@ import torch
 import transformers
 
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
-
-COMMON = dict(
-    hidden_size=32,
-    intermediate_size=64,
-    num_attention_heads=4,
-    num_hidden_layers=2,
-    max_position_embeddings=40,
+from tests.models.language.families import (
+    CAUSAL,
+    FAMILIES,
+    FROM_TWO,
+    family_cfg,
 )
-SIZES = dict(
-    bert=COMMON,
-    gpt2=dict(n_embd=32, n_head=4, n_layer=2, n_positions=40),
-    mpnet=dict(COMMON, max_position_embeddings=42),
-    roberta=dict(COMMON, max_position_embeddings=42),
-    llama=dict(COMMON, num_key_value_heads=2),
-    qwen2=dict(COMMON, num_key_value_heads=2),
-)
-FAMILIES = list(SIZES)
-CAUSAL = ('gpt2', 'llama', 'qwen2')
-# These count positions from behind their padding index, 1.
-FROM_TWO = ('mpnet', 'roberta')
 
 
 @pytest.fixture
 def make(build):
     def make(family, **kwargs):
-        config = dict(model_type=family, **SIZES[family])
+        config = family_cfg(family, positions=40)
         model = build(dict(type='HFLanguageModel', config=config, **kwargs))
         # Sizeable weights, or masks and positions would barely show.
         with torch.no_grad():
@@ -266,7 +252,7 @@ def test_a_model_without_word_embeddings(build, monkeypatch):
 
 def test_an_adapter_that_nothing_reads(build):
     """The query of a single layer whose keys are all alike acts on nothing."""
-    config = dict(model_type='bert', **SIZES['bert'])
+    config = family_cfg('bert', positions=40)
     cfg = dict(
         type='HFLanguageModel', config=config, lora=dict(targets='.*key')
     )
