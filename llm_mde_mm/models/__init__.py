@@ -1,7 +1,7 @@
 from .backbones import LLMDepthBackbone, VisionDepthBackbone
 from .decode_heads import AdaptationHead, BaseDepthHead
 from .depthers import DepthPreprocessor, LLMDepthEstimator
-from .features import LLMFeatures
+from .features import LLMFeatures, WithPicture
 from .language import HFLanguageModel
 from .losses import (
     DepthLoss,
@@ -31,4 +31,5 @@ __all__ = [
     'TextPrototypes',
     'TimmViT',
     'VisionDepthBackbone',
+    'WithPicture',
 ]

@@ -1,4 +1,4 @@
-"""What passes from the backbone to the neck."""
+"""What passes from the backbone to the neck, and on to the head."""
 
 from typing import NamedTuple
 
@@ -29,3 +29,15 @@ class LLMFeatures(NamedTuple):
     prompt_mask: Tensor
     vision_maps: tuple[Tensor, ...]
     distance_logits: Tensor | None = None
+
+
+class WithPicture(NamedTuple):
+    """What a decode head gets whose ``reads_picture`` is True.
+
+    Attributes:
+        features (Tensor): ``(B, C, h, w)``, what other heads get alone.
+        picture (Tensor): ``(B, 3, H, W)``, the network's input, normalised.
+    """
+
+    features: Tensor
+    picture: Tensor

@@ -17,6 +17,7 @@ class BilinearHead(BaseDepthHead):
 
     def __init__(self, in_channels: int, **kwargs) -> None:
         super().__init__(**kwargs)
+        self.in_channels = in_channels
         self.linear = nn.Conv2d(in_channels, 1, 1)
 
     def logits(self, features: Tensor) -> Tensor:

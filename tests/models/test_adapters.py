@@ -200,3 +200,34 @@ def test_the_search_leaves_no_trace():
     assert torch.equal(torch.get_rng_state(), state)
     assert model.training
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize('make', MODELS)
+def test_dropout_of_the_config_acts_in_training_alone(make, fill_lora):
+    model = make()
+    settings = dict(rank=2, dropout=0.5)
+    set_finetuning(model, 'lora', settings, lambda: output(model))
+    fill_lora(model)
+    assert torch.equal(run(model), run(model))
+    # The adapters alone: the networks have dropout of their own.
+    for name, layer in model.named_modules():
+        if '.lora_dropout' in name:
+            layer.train()
+    assert (run(model) - run(model)).abs().max() > 1e-3
+
+
+def test_dropout_doubles_the_half_that_it_keeps():
+    """Of the adapter's input: B A is the identity here, and W is 0."""
+    net = nn.Sequential()
+    net.attn = nn.Sequential(nn.Linear(6, 6, bias=False))
+    nn.init.zeros_(net.attn[0].weight)
+    add_lora(net, rank=6, alpha=6, dropout=0.5)
+    layer = net.attn[0].train()
+    for factor in (layer.lora_A, layer.lora_B):
+        nn.init.eye_(factor['default'].weight)
+    x = torch.rand(1000, 6) + 1
+    got = layer(x)
+    kept = got != 0
+    torch.testing.assert_close(got[kept], 2 * x[kept])
+    assert kept.float().mean().item() == pytest.approx(0.5, abs=0.05)
+    torch.testing.assert_close(layer.eval()(x), x)

@@ -19,7 +19,9 @@ class BaseDepthHead(BaseModule):
 
     A subclass gives :meth:`logits`, a map of any size; this class turns it
     into metres, ``min_depth + (max_depth - min_depth) * sigmoid``, scores it
-    in training and resizes it to the input.
+    in training and resizes it to the input. If a subclass sets
+    ``reads_picture``, :class:`LLMDepthEstimator` hands its decode head a
+    :class:`WithPicture` in place of the feature map.
 
     B pictures, C channels, (h, w) feature map, H x W input.
 
@@ -37,6 +39,9 @@ class BaseDepthHead(BaseModule):
     align_corners = False
     num_classes = 1
     out_channels = 1
+    # Read by LLMDepthEstimator; a head that knows its width says so.
+    reads_picture = False
+    in_channels: int | None = None
 
     def __init__(
         self,
@@ -60,24 +65,24 @@ class BaseDepthHead(BaseModule):
             )
 
     @abstractmethod
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Any) -> Tensor:
         """``(B, 1, h', w')`` map before the sigmoid, of ``(B, C, h, w)``."""
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Any) -> Tensor:
         """Depth ``(B, 1, h', w')`` in metres, in float32 at least."""
         share = torch.sigmoid(wide(self.logits(features)))
         return self.min_depth + (self.max_depth - self.min_depth) * share
 
     def loss(
         self,
-        features: Tensor,
+        features: Any,
         data_samples: SampleList,
         train_cfg: dict | None,
     ) -> dict[str, Tensor]:
         """Losses at the ground truth's size.
 
         Args:
-            features (Tensor): ``(B, C, h, w)``.
+            features (Tensor | WithPicture): ``(B, C, h, w)``.
             data_samples (SampleList): With ``gt_depth_map`` ``(1, H, W)`` m.
             train_cfg (dict | None): Not read; mmseg passes it.
 
@@ -113,7 +118,7 @@ class BaseDepthHead(BaseModule):
 
     def predict(
         self,
-        features: Tensor,
+        features: Any,
         batch_img_metas: list[dict],
         test_cfg: dict | None,
     ) -> Tensor:

@@ -7,8 +7,9 @@ from mmengine.config import ConfigDict
 from mmseg.models import DepthEstimator
 from mmseg.registry import MODELS
 from mmseg.utils import OptSampleList, SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
+from llm_mde_mm.models.features import WithPicture
 from llm_mde_mm.utils.errors import ConfigError
 
 from .padding import mirror, valid_pixels
@@ -34,7 +35,8 @@ class LLMDepthEstimator(DepthEstimator):
 
     Raises:
         ConfigError: If the preprocessor normalises for another vision model,
-            the test mode is not 'whole' or ``test_cfg.flip`` is no bool.
+            a head reads another number of channels than the neck gives, the
+            test mode is not 'whole' or ``test_cfg.flip`` is no bool.
     """
 
     # Read by hooks that run the backbone themselves.
@@ -50,6 +52,7 @@ class LLMDepthEstimator(DepthEstimator):
             # The width of the LLM is only known once it is loaded.
             neck = {'in_channels': self.backbone.embed_dims, **neck}
             self.neck = MODELS.build(neck)
+            self._check_channels()
         mode = self.test_cfg.mode
         if mode != 'whole':
             raise ConfigError(
@@ -60,6 +63,26 @@ class LLMDepthEstimator(DepthEstimator):
         if not isinstance(flip, bool):
             raise ConfigError(f'test_cfg.flip is {flip!r}: give True or False')
         self._check_normalisation()
+
+    def _check_channels(self) -> None:
+        given = getattr(self.neck, 'out_channels', None)
+        heads = [('decode_head', self.decode_head)]
+        if self.with_auxiliary_head:
+            auxiliary = self.auxiliary_head
+            many = isinstance(auxiliary, nn.ModuleList)
+            heads += [
+                ('auxiliary_head', head)
+                for head in (auxiliary if many else [auxiliary])
+            ]
+        for name, head in heads:
+            wanted = getattr(head, 'in_channels', None)
+            # mmseg's own may give and read several maps, as lists.
+            both = isinstance(given, int) and isinstance(wanted, int)
+            if both and wanted != given:
+                raise ConfigError(
+                    f'{name}.in_channels is {wanted}, but the neck gives '
+                    f'{given} channels: set both to one number'
+                )
 
     def _check_normalisation(self) -> None:
         if not hasattr(self.backbone, 'vision'):
@@ -80,15 +103,25 @@ class LLMDepthEstimator(DepthEstimator):
 
     def extract_feat(
         self, inputs: Tensor, batch_img_metas: list[dict] | None = None
-    ) -> Tensor:
-        """Feature map of normalised pictures ``(B, 3, H, W)``."""
-        return self._fuse(self._run_backbone(inputs, batch_img_metas))
+    ) -> Any:
+        """What the decode head reads of normalised pictures ``(B, 3, H, W)``.
+
+        The feature map; a head whose ``reads_picture`` is True gets a
+        :class:`WithPicture`.
+        """
+        features = self._run_backbone(inputs, batch_img_metas)
+        return self._for_head(self._fuse(features), inputs)
 
     def _run_backbone(self, inputs: Tensor, metas: list[dict] | None) -> Any:
         return self.backbone(inputs, self._valid_pixels(inputs, metas))
 
     def _fuse(self, features: Any) -> Any:
         return self.neck(features) if self.with_neck else features
+
+    def _for_head(self, fused: Any, inputs: Tensor) -> Any:
+        if getattr(self.decode_head, 'reads_picture', False):
+            return WithPicture(fused, inputs)
+        return fused
 
     def loss(
         self, inputs: Tensor, data_samples: SampleList
@@ -105,7 +138,9 @@ class LLMDepthEstimator(DepthEstimator):
         metas = [sample.metainfo for sample in data_samples]
         features = self._run_backbone(inputs, metas)
         fused = self._fuse(features)
-        losses = self._decode_head_forward_train(fused, data_samples)
+        losses = self._decode_head_forward_train(
+            self._for_head(fused, inputs), data_samples
+        )
         if self.with_auxiliary_head:
             losses.update(
                 self._auxiliary_head_forward_train(fused, data_samples)

@@ -1,9 +1,10 @@
 """Depth losses as pure functions: one value a picture, masked.
 
 B pictures of H x W pixels, depth in metres, 0 = no measurement. Half precision
-is summed in float32. Each function returns ``(B,)`` values that are finite,
-with finite gradients, for any finite prediction; a picture without a valid
-pixel gives 0.
+is summed in float32. The losses are ``(B,)`` values that are finite, with
+finite gradients, whatever stands on the pixels that are not valid, NaN
+included, and for any prediction and target on the others but NaN: beyond
+1e6 m they count as 1e6 m. A picture without a valid pixel gives 0.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 # The square root of a loss is steep at 0: this much is added below it.
 _ROOT_EPS = 1e-6
 _MIN_DEPTH = 1e-3
+# Squares and their sums stay far from float32's end.
+_MAX_DEPTH = 1e6
 
 
 def valid_depth(target: Tensor, max_depth: float | None = None) -> Tensor:
@@ -81,8 +84,11 @@ def ssi_loss(
     Returns:
         Tensor: ``(B,)``, in square metres (the gradient term in metres).
     """
-    prediction, target = wide(prediction), wide(target)
-    target = torch.where(valid, target, 0.0)
+    # Not only the sums are masked: 0 times NaN is NaN in the gradient.
+    prediction, target = (
+        torch.where(valid, wide(t), 0.0).clamp(-_MAX_DEPTH, _MAX_DEPTH)
+        for t in (prediction, target)
+    )
     scale, shift = scale_and_shift(prediction, target, valid)
     residual = (
         scale.view(-1, 1, 1) * prediction + shift.view(-1, 1, 1) - target
@@ -104,6 +110,7 @@ def gradient_term(
     between horizontal and vertical neighbours that are both valid, summed
     over the scales; every scale drops every other row and column.
     """
+    residual = torch.where(valid, residual, 0.0)
     total = residual.new_zeros(residual.shape[0])
     for step in (2**k for k in range(num_scales)):
         r, m = residual[:, ::step, ::step], valid[:, ::step, ::step]
@@ -138,7 +145,7 @@ def silog_loss(
 
     Args:
         prediction (Tensor): ``(B, H, W)`` m, clamped at 1 mm from below.
-        target (Tensor): ``(B, H, W)`` m.
+        target (Tensor): ``(B, H, W)`` m, likewise.
         valid (Tensor): ``(B, H, W)`` bool.
         variance_focus (float): 1 ignores the scale, 0 is the log RMSE.
         gradient_weight (float): Weight of the gradient term; 0 leaves it
@@ -148,9 +155,11 @@ def silog_loss(
     Returns:
         Tensor: ``(B,)``, without a unit.
     """
-    prediction, target = wide(prediction), wide(target)
-    target = torch.where(valid, target, 1.0).clamp(min=_MIN_DEPTH)
-    g = prediction.clamp(min=_MIN_DEPTH).log() - target.log()
+    log_prediction, log_target = (
+        torch.where(valid, wide(t), 1.0).clamp(_MIN_DEPTH, _MAX_DEPTH).log()
+        for t in (prediction, target)
+    )
+    g = log_prediction - log_target
     mean = _masked_mean(g, valid)
     centred = _masked_mean((g - mean.view(-1, 1, 1)).square(), valid)
     under_root = centred + (1 - variance_focus) * mean.square()

@@ -50,6 +50,7 @@ class APGFusion(BaseModule):
                 f'not divide neck.channels of {channels}'
             )
         self.num_heads = num_heads
+        self.out_channels = channels
         self.patch_norm = nn.LayerNorm(in_channels)
         self.patch_proj = nn.Linear(in_channels, channels)
         if vision_channels is None:

@@ -17,8 +17,12 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def grey_levels(picture: Tensor) -> Tensor:
     """Whole grey levels ``(B, H, W)``, 0 to 255, of RGB ``(B, 3, H, W)``."""
-    luma = picture.new_tensor(_LUMA).view(1, 3, 1, 1)
-    grey = (picture * luma).sum(1).round()
+    # By numbers, not by a tensor: its way to a GPU would stop the host.
+    red, green, blue = (
+        weight * channel
+        for weight, channel in zip(_LUMA, picture.unbind(1), strict=True)
+    )
+    grey = (red + green + blue).round()
     return grey.clamp(0, GREY_LEVELS - 1).long()
 
 

@@ -5,7 +5,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 from torch.nn import functional as F
 
-from llm_mde_mm.models import BaseDepthHead
+from llm_mde_mm.models import BaseDepthHead, WithPicture
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -153,3 +153,91 @@ def test_no_border_and_no_checkerboard(make):
     torch.nn.init.normal_(head.out.weight)
     depth = head(torch.randn(1, 16, 1, 1).expand(-1, -1, 3, 4))
     assert depth.std() < 1e-5
+
+
+def with_picture(batch=1, size=(2, 3), picture=(32, 48)):
+    return WithPicture(
+        torch.randn(batch, 16, *size), torch.randn(batch, 3, *picture)
+    )
+
+
+@torch.no_grad()
+def test_a_block_reads_the_picture_at_its_own_size(make):
+    block = make(picture_channels=4).blocks[0]
+    inputs, picture = torch.randn(1, 8, 3, 5), torch.randn(1, 3, 24, 40)
+
+    def convolve(x, conv):
+        x = F.pad(x, (1, 1, 1, 1), mode='replicate')
+        return F.conv2d(x, conv.weight, conv.bias)
+
+    def normed(x, norm):
+        return F.elu(F.group_norm(x, 2, norm.weight, norm.bias))
+
+    x = normed(convolve(inputs, block.conv1), block.norm1)
+    x = F.interpolate(x, size=(6, 10), mode='bilinear')
+    seen = F.elu(convolve(F.avg_pool2d(picture, 4), block.picture))
+    both = torch.cat([x, seen], 1)
+    want = x + normed(convolve(both, block.conv2), block.norm2)
+    got = block(inputs, picture)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_pixel_of_the_picture_moves_the_depth_there(make):
+    """At the picture's own size, with the features held fixed."""
+    head = make(picture_channels=4)
+    nn.init.normal_(head.out.weight, std=0.3)
+    nn.init.normal_(head.full_size.out.weight, std=0.3)
+    features, picture = with_picture()
+    before = head(WithPicture(features, picture))
+    assert before.shape == (1, 1, 32, 48)
+    picture = picture.clone()
+    picture[0, :, 13, 21] += 3
+    change = (head(WithPicture(features, picture)) - before).abs()[0, 0]
+    # Sharply: most at the pixel and its neighbours, which the first
+    # convolution and the last join to it.
+    near = change[11:16, 19:24]
+    assert near.max() == change.max() > 0.1
+    far = change.clone()
+    far[11:16, 19:24] = 0
+    assert far.max() < change.max() / 2
+
+
+def test_an_untrained_head_with_the_picture(make):
+    out = make(initial_depth=2.0, picture_channels=4)(with_picture(4))
+    assert out.mean().item() == pytest.approx(2.0, rel=0.05)
+    assert out.std() > 0
+
+
+@torch.no_grad()
+def test_no_border_with_an_even_picture(make):
+    head = make(norm_cfg=dict(type='BN'), picture_channels=4).eval()
+    torch.nn.init.normal_(head.full_size.out.weight)
+    depth = head(
+        WithPicture(
+            torch.randn(1, 16, 1, 1).expand(-1, -1, 3, 4),
+            torch.randn(1, 3, 1, 1).expand(-1, -1, 48, 64),
+        )
+    )
+    assert depth.std() < 1e-5
+
+
+def test_the_picture_leaves_the_default_head_as_it_is(make):
+    with_it = dict(make(picture_channels=4).named_parameters())
+    without = dict(make().named_parameters())
+    added = {
+        'picture.weight', 'picture.bias', 'full_size.features.weight',
+        'full_size.picture.weight', 'full_size.picture.bias',
+        'full_size.out.weight',
+    }  # fmt: skip
+    assert {
+        n.removeprefix(f'blocks.{n[7]}.') for n in with_it.keys() - without
+    } == added
+    assert not without.keys() - with_it.keys()
+
+
+def test_the_picture_is_asked_for(make):
+    with pytest.raises(ConfigError, match='picture_channels needs the pic'):
+        make(picture_channels=4)(torch.randn(1, 16, 2, 3))
+    with pytest.raises(ConfigError, match='picture_channels is 0'):
+        make(picture_channels=0)

@@ -51,11 +51,13 @@ def test_the_losses(make):
 
 @pytest.mark.parametrize('mode', ['none', 'fixed', 'adaptive'])
 @pytest.mark.parametrize('empty', [False, True])
-def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
+@pytest.mark.parametrize('picture', [None, 4])
+def test_every_trained_parameter_gets_a_gradient(make, mode, empty, picture):
     model = make(
         backbone__prompt__mode=mode,
         neck__vision_channels=24,
         backbone__prototypes__prototype_rank=3,
+        decode_head__picture_channels=picture,
     )
     losses = step(model, training_data(empty=empty))
     total = sum(losses.values())
@@ -69,7 +71,8 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
             assert parameter.grad is None, name
 
 
-@pytest.mark.parametrize(
+# Of the paper's Table 4, and full fine-tuning.
+schemes = pytest.mark.parametrize(
     'vision, language',
     [
         ('frozen', 'frozen'),
@@ -78,20 +81,25 @@ def test_every_trained_parameter_gets_a_gradient(make, mode, empty):
         ('full', 'full'),
     ],
 )
+
+
+def scheme_cfg(**modes):
+    changes = {}
+    for part, mode in modes.items():
+        changes[f'backbone__{part}__finetune'] = mode
+        if mode != 'lora':
+            changes[f'backbone__{part}__lora'] = None
+    return changes
+
+
+@schemes
 @pytest.mark.parametrize('control', [None, 'identity', 'attention'])
 def test_every_scheme_trains_all_that_it_should(
     make, vision, language, control
 ):
-    """The schemes of the paper's Table 4, and full fine-tuning."""
     model = make(
-        backbone__vision__finetune=vision,
-        backbone__language__finetune=language,
         backbone__language__control=control,
-        **{
-            f'backbone__{part}__lora': None
-            for part, scheme in (('vision', vision), ('language', language))
-            if scheme != 'lora'
-        },
+        **scheme_cfg(vision=vision, language=language),
     )
     sum(step(model, training_data()).values()).backward()
     parts = dict(
@@ -108,13 +116,14 @@ def test_every_scheme_trains_all_that_it_should(
             assert (trained > 0) == (control == 'attention')
 
 
-def test_training_moves_all_that_is_trained_and_nothing_else(make):
-    model = make()
-    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+@schemes
+def test_training_moves_all_that_is_trained_and_nothing_else(
+    make, vision, language
+):
+    model = make(**scheme_cfg(vision=vision, language=language))
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     before = {n: t.clone() for n, t in model.state_dict().items()}
-    wrapped = torch.optim.AdamW(
-        (p for p in model.parameters() if p.requires_grad), lr=1e-2
-    )
+    wrapped = torch.optim.AdamW(trained.values(), lr=1e-2, weight_decay=0)
     data = training_data()
     for _ in range(20):
         wrapped.zero_grad()
@@ -123,13 +132,15 @@ def test_training_moves_all_that_is_trained_and_nothing_else(make):
             data_samples=[s.clone() for s in data['data_samples']],
         )
         sum(step(model, fresh).values()).backward()
+        for name, parameter in trained.items():
+            assert torch.isfinite(parameter.grad).all(), name
         wrapped.step()
     changed = {
         n
         for n, t in model.state_dict().items()
         if not torch.equal(t, before[n])
     }
-    assert changed == trained
+    assert changed == trained.keys()
 
 
 def test_prediction_has_the_original_size(make):
@@ -143,6 +154,24 @@ def test_prediction_has_the_original_size(make):
     for sample, depth in zip(samples, want, strict=True):
         assert 'val_loss' not in sample.metainfo
         torch.testing.assert_close(sample.pred_depth_map.data, depth)
+
+
+@torch.no_grad()
+def test_a_pixel_reaches_the_depth_past_backbone_and_neck(make):
+    model = make(decode_head__picture_channels=4).eval()
+    torch.nn.init.normal_(model.decode_head.full_size.out.weight)
+    data = make_data(batch=1, ori_shape=(32, 48))
+    inputs = model.data_preprocessor(data)['inputs']
+    fused = model.extract_feat(inputs).features
+    model.neck.forward = lambda _: fused
+    other = inputs.clone()
+    other[0, :, 13, 21] += 3
+    for run in (
+        lambda x: model(x),
+        lambda x: model(x, mode='predict')[0].pred_depth_map.data[None],
+    ):
+        change = (run(other) - run(inputs)).abs()[0, 0]
+        assert change[11:16, 19:24].max() == change.max() > 0.1
 
 
 def test_prediction_without_samples(make):
@@ -292,10 +321,12 @@ PAD = dict(
 
 @torch.no_grad()
 @pytest.mark.parametrize('size', [(32, 48), (20, 30)])
-def test_flip_averages_with_the_mirrored_pictures_depth(make, size):
+@pytest.mark.parametrize('picture', [None, 4])
+def test_flip_averages_with_the_mirrored_pictures_depth(make, size, picture):
     """Also where pictures are padded, each picture by itself."""
-    once = make(**PAD).eval()
-    both = make(**PAD, test_cfg=dict(flip=True)).eval()
+    cfg = dict(**PAD, decode_head__picture_channels=picture)
+    once = make(**cfg).eval()
+    both = make(**cfg, test_cfg=dict(flip=True)).eval()
     both.load_state_dict(once.state_dict())
     data = make_data(size=size)
     # Bright on the left: the two prompts differ.
@@ -356,6 +387,16 @@ def test_the_neck_gets_the_language_models_width(make):
     assert make(neck__in_channels=32).neck.patch_proj.in_features == 32
 
 
+def test_the_heads_must_read_what_the_neck_gives(make, tiny_head_cfg):
+    with pytest.raises(ConfigError, match=r'decode_head.in_channels is 24, '):
+        make(decode_head__in_channels=24)
+    narrow, right = (tiny_head_cfg(in_channels=n) for n in (8, 16))
+    for heads in (narrow, [right, narrow]):
+        with pytest.raises(ConfigError, match='auxiliary_head.in_.* gives 16'):
+            make(auxiliary_head=heads)
+    make(auxiliary_head=[right, right])
+
+
 @torch.no_grad()
 def test_a_batch_equals_its_pictures(make):
     model = make().eval()
@@ -376,8 +417,9 @@ def test_a_checkpoint_restores_the_predictions(make, tmp_path):
     assert torch.equal(other(inputs), model(inputs))
 
 
-def test_a_training_step_under_bf16(make):
-    model = make()
+@pytest.mark.parametrize('picture', [None, 4])
+def test_a_training_step_under_bf16(make, picture):
+    model = make(decode_head__picture_channels=picture)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = step(model, training_data())
     assert all(v.dtype == torch.float32 for v in losses.values())

@@ -4,35 +4,18 @@ import transformers
 
 from llm_mde_mm.models.language import hf_language
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
-
-COMMON = dict(
-    hidden_size=32,
-    intermediate_size=64,
-    num_attention_heads=4,
-    num_hidden_layers=2,
-    max_position_embeddings=40,
+from tests.models.language.families import (
+    CAUSAL,
+    FAMILIES,
+    FROM_TWO,
+    family_cfg,
 )
-SIZES = dict(
-    bert=COMMON,
-    gpt2=dict(n_embd=32, n_head=4, n_layer=2, n_positions=40),
-    mpnet=dict(COMMON, max_position_embeddings=42),
-    roberta=dict(COMMON, max_position_embeddings=42),
-    llama=dict(COMMON, num_key_value_heads=2),
-    qwen2=dict(COMMON, num_key_value_heads=2),
-    gpt_neox=COMMON,
-    electra=dict(COMMON, embedding_size=32),
-    albert=dict(COMMON, embedding_size=32),
-)
-FAMILIES = list(SIZES)
-CAUSAL = ('gpt2', 'llama', 'qwen2', 'gpt_neox')
-# These count positions from behind their padding index, 1.
-FROM_TWO = ('mpnet', 'roberta')
 
 
 @pytest.fixture
 def make(build):
     def make(family, **kwargs):
-        config = dict(model_type=family, **SIZES[family])
+        config = family_cfg(family, positions=40)
         model = build(dict(type='HFLanguageModel', config=config, **kwargs))
         # Sizeable weights, or masks and positions would barely show.
         with torch.no_grad():
@@ -113,7 +96,7 @@ def test_no_keys_are_kept(make, family):
 @pytest.mark.parametrize('family', ['electra', 'albert'])
 @torch.no_grad()
 def test_states_wider_than_the_embeddings(build, family):
-    config = dict(model_type=family, **{**SIZES[family], 'embedding_size': 16})
+    config = dict(family_cfg(family, positions=40), embedding_size=16)
     cfg = dict(type='HFLanguageModel', config=config)
     ours = build(cfg).eval()
     assert ours.word_embeddings.shape[1] == 16 and ours.embed_dims == 32
@@ -128,7 +111,7 @@ def test_states_wider_than_the_embeddings(build, family):
 
 def test_an_examination_leaves_no_trace(build):
     cfg = dict(type='HFLanguageModel', finetune='full', dropout=0.1)
-    cfg['config'] = dict(model_type='bert', **SIZES['bert'])
+    cfg['config'] = family_cfg('bert', positions=40)
     torch.manual_seed(0)
     ours = build(cfg)
     after = torch.rand(3)
@@ -143,7 +126,7 @@ def test_an_examination_leaves_no_trace(build):
     'config',
     [
         dict(model_type='bloom', hidden_size=32, n_head=4, n_layer=1),
-        dict(COMMON, model_type='deberta-v2'),
+        dict(family_cfg('bert', positions=40), model_type='deberta-v2'),
     ],
 )
 def test_models_that_take_no_such_mask(build, config):
@@ -196,7 +179,7 @@ def test_attention_is_sdpa_or_what_is_asked_for(
     build, pretrained, tmp_path, count_sdpa
 ):
     cfg = dict(type='HFLanguageModel', finetune='frozen')
-    cfg['config'] = dict(model_type='bert', **SIZES['bert'])
+    cfg['config'] = family_cfg('bert', positions=40)
     default = build(cfg).eval()
     if pretrained:
         default.model.save_pretrained(tmp_path)
@@ -369,13 +352,13 @@ def test_wrong_settings(build, settings, message):
 def test_heads_that_do_not_divide_the_width(build, family):
     """Qwen's may: the width of its heads is a setting."""
     heads = 'n_head' if family == 'gpt2' else 'num_attention_heads'
-    config = dict(model_type=family, **{**SIZES[family], heads: 5})
+    config = {**family_cfg(family, positions=40), heads: 5}
     with pytest.raises(ConfigError, match='backbone.language.config'):
         build(dict(type='HFLanguageModel', config=config))
 
 
 def test_heads_of_the_control_that_do_not_divide_the_embeddings(build):
-    config = dict(SIZES['electra'], model_type='electra', embedding_size=18)
+    config = dict(family_cfg('electra', positions=40), embedding_size=18)
     cfg = dict(type='HFLanguageModel', config=config, control='attention')
     with pytest.raises(ConfigError, match="control='attention'.*4 heads.*18"):
         build(cfg)
@@ -404,7 +387,7 @@ def test_a_model_without_word_embeddings(build, monkeypatch):
 
 def test_an_adapter_that_nothing_reads(build):
     """The query of a single layer whose keys are all alike acts on nothing."""
-    config = dict(model_type='bert', **SIZES['bert'])
+    config = family_cfg('bert', positions=40)
     cfg = dict(
         type='HFLanguageModel', config=config, lora=dict(targets='.*key')
     )

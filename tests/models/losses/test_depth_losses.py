@@ -59,7 +59,9 @@ def test_masked_pixels_never_matter(build, name):
     other_d = d.where(~masked, torch.tensor([0.0, 7.0, torch.nan])[
         torch.randint(3, d.shape)
     ])  # fmt: skip
-    other_p = p.where(~masked, 1e4 * torch.rand_like(p))
+    other_p = p.where(~masked, torch.tensor([1e4, torch.inf, torch.nan])[
+        torch.randint(3, p.shape)
+    ])  # fmt: skip
     values = []
     for prediction, target in ((p, d), (other_p, other_d)):
         prediction = prediction.clone().requires_grad_()

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_mde_mm.models.losses.functional import (
+    gradient_term,
     resize_depth,
     scale_and_shift,
     silog_loss,
@@ -115,9 +116,25 @@ def test_what_is_masked_never_matters(seed):
     p, d, m = as_batch(*random_case(seed))
     rng = torch.Generator().manual_seed(seed)
     junk = torch.randn(p.shape, generator=rng) * 1e3
+    junk[..., ::2] = torch.nan
+    junk[..., ::3] = torch.inf
     other_p, other_d = p.where(m, junk), d.where(m, torch.nan)
     for function in (lambda *a: ssi_loss(*a, 0.5), silog_loss):
         assert torch.equal(function(p, d, m), function(other_p, other_d, m))
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_the_gradient_term_does_not_see_what_is_masked(seed):
+    p, d, m = as_batch(*random_case(seed))
+    residual = (p - d).requires_grad_()
+    junk = residual.detach().where(m, torch.nan).requires_grad_()
+    want, got = gradient_term(residual, m), gradient_term(junk, m)
+    assert torch.equal(got, want)
+    gradients = [torch.autograd.grad(a.sum(), b) for a, b in (
+        (want, residual), (got, junk),
+    )]  # fmt: skip
+    assert torch.equal(*(g[0] for g in gradients))
 
 
 @given(seed=st.integers(0, 10**6))
@@ -176,6 +193,14 @@ def extreme_cases():
         large=(torch.rand_like(d) * 1e12, d, every),
         small=(torch.rand_like(d) * 1e-12, d, every),
         tiny_target=(torch.rand_like(d), d * 1e-30, every),
+        far_target=(torch.rand_like(d), d * 1e18, every),
+        farthest=(torch.rand_like(d), torch.rand_like(d) * 3e38, every),
+        largest=((torch.rand_like(d) - 0.5) * 6e38, d, every),
+        infinite=(d.where(one, torch.inf), d, every),
+        nearly_constant=(2 + torch.rand_like(d) * 4e-6, d * 1e30, every),
+        nan_prediction_outside=(d.where(one, torch.nan), d, one),
+        inf_prediction_outside=(d.where(one, -torch.inf), d, one),
+        nan_prediction_and_no_depth=(torch.full_like(d, torch.nan), d, ~every),
     )
 
 
@@ -196,7 +221,8 @@ def test_value_and_gradient_are_finite(name, loss):
     (gradient,) = torch.autograd.grad(value.sum(), p)
     assert torch.isfinite(value).all() and (value >= 0).all()
     assert torch.isfinite(gradient).all()
-    if name == 'all_invalid':
+    assert not gradient[~m].any()
+    if not m.any():
         assert value.item() == 0
     if name == 'perfect':
         assert value.item() < 1e-6
