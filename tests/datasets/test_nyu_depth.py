@@ -90,6 +90,25 @@ def test_log_line(root, monkeypatch):
     ]
 
 
+def test_names_of_recordings(root):
+    """mmsegmentation's NYU tree: the folder's name, then the frame's."""
+    folders = ['cafe_0001a', 'cafe_0001b', 'cafe_0002', 'nyu_office_0'] * 2
+    for i, (name, folder) in enumerate(zip(NAMES, folders, strict=True)):
+        for kind, end in (('images', 'jpg'), ('annotations', 'png')):
+            path = root / f'{kind}/train/{name}.{end}'
+            path.rename(path.with_name(f'{folder}_{i:05}.{end}'))
+    dataset = NYUDepthDataset(root)
+    items = [dataset.get_data_info(i) for i in range(8)]
+    assert [(item['scene'], item['room']) for item in items] == [
+        *4 * [('cafe', 'cafe_0001')],
+        *2 * [('cafe', 'cafe_0002')],
+        *2 * [('office', 'nyu_office_0')],
+    ]
+    assert len(NYUDepthDataset(root, subset=dict(shots=1))) == 2
+    rooms = NYUDepthDataset(root, subset=dict(rooms=3))
+    assert len({rooms.get_data_info(i)['room'] for i in range(3)}) == 3
+
+
 def test_files_are_listed_not_opened(root):
     for path in root.glob('*/train/*'):
         path.write_bytes(b'')

@@ -42,6 +42,9 @@ some_names = st.sets(
         ('kitchen_00045', 'kitchen'),
         ('living_room_1', 'living_room'),
         ('study_room_2_0003', 'study_room_2'),
+        ('bookstore_0001d_00001', 'bookstore'),
+        ('living_room_0042_17', 'living_room'),
+        ('nyu_office_0_00012', 'office'),
     ],
 )
 def test_scene_of(name, scene):

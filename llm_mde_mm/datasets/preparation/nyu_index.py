@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from llm_mde_mm.datasets.draws import scene_and_room
 from llm_mde_mm.datasets.preparation.manifest import (
     file_digests,
     json_bytes,
@@ -23,27 +24,7 @@ from llm_mde_mm.datasets.preparation.nyu_split import read_split
 from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import DataError
 
-_RECORDING = re.compile(r'(?P<room>(?P<scene>.+)_\d+)[a-z]*')
 _SPLITS = ('train', 'val', 'test')
-# Recordings of this name are of scene type 'office' in the labelled file.
-_SCENES = dict(nyu_office='office')
-
-
-def scene_and_room(folder: str) -> tuple[str, str | None]:
-    """Return what a folder's name says of scene type and room.
-
-    Args:
-        folder: ``bathroom``, ``bathroom_0001`` or ``bathroom_0001a``; the
-            letter counts the recordings of one room.
-
-    Returns:
-        Scene type, and room or None if the name has no number.
-    """
-    match = _RECORDING.fullmatch(folder)
-    if not match:
-        return folder, None
-    scene = match['scene']
-    return _SCENES.get(scene, scene), match['room']
 
 
 def index_tree(

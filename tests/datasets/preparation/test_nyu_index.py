@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from llm_mde_mm.datasets.draws import scene_and_room
 from llm_mde_mm.datasets.preparation import index_tree, write_index
-from llm_mde_mm.datasets.preparation.nyu_index import scene_and_room
 from llm_mde_mm.utils.errors import DataError
 
 
