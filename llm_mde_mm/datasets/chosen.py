@@ -45,6 +45,10 @@ class ChosenDataset(SeededDataset):
             for testing.
         **kwargs: Those of mmengine's ``BaseDataset``.
 
+    Attributes:
+        short_types: Texts of which scene types have fewer pictures than
+            ``shots`` asks for; all of them are drawn.
+
     Raises:
         ConfigError: An argument is malformed, or is not for testing.
     """
@@ -74,6 +78,7 @@ class ChosenDataset(SeededDataset):
         self.subset = subset
         self.check_hashes = check_hashes
         self.max_damaged = max_damaged
+        self.short_types: list[str] = []
         super().__init__(**kwargs)
         if cache_mb:
             self.pipeline.transforms = with_cache(
@@ -115,11 +120,8 @@ class ChosenDataset(SeededDataset):
             f'{type(self).__name__} {label}: {len(chosen)} of '
             f'{len(names)} pictures, digest {split_digest(chosen)}'
         )
-        few = short_types(names, self.subset, type_of)
-        if few and self.subset:
-            listed = ', '.join(f'{name} {few[name]}' for name in few)
-            text += f'; fewer than {self.subset["shots"]} of: {listed}'
-        print_log(text, logger='current')
+        self.short_types = short_types(names, self.subset, type_of, room_of)
+        print_log('; '.join([text, *self.short_types]), logger='current')
         return chosen
 
     def full_init(self) -> None:
