@@ -35,6 +35,9 @@ class ChosenDataset(SeededDataset):
     Args:
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
+        check_files: Whether a picture without its depth map, or the other
+            way round, is an error when the files are listed; else it is one
+            of that picture alone, once it is read.
         check_hashes: Whether files are compared with the hashes that a
             manifest or an index lists.
         max_damaged: How many damaged pictures may be left out, each with a
@@ -59,6 +62,7 @@ class ChosenDataset(SeededDataset):
     def __init__(
         self,
         subset: Mapping[str, Any] | None = None,
+        check_files: bool = True,
         check_hashes: bool = True,
         max_damaged: int = 0,
         cache_mb: float = 0,
@@ -76,6 +80,7 @@ class ChosenDataset(SeededDataset):
                     f'file is; leave {key} out where test_mode=True'
                 )
         self.subset = subset
+        self.check_files = check_files
         self.check_hashes = check_hashes
         self.max_damaged = max_damaged
         self.short_types: list[str] = []

@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 from llm_mde_mm.datasets.chosen import ChosenDataset
 from llm_mde_mm.datasets.draws import room_of, scene_of
 from llm_mde_mm.datasets.preparation.manifest import read_manifest
-from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 # What a manifest adds to an item.
@@ -47,10 +47,11 @@ class NYUDepthDataset(ChosenDataset):
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
         img_suffix: How the pictures' file names end.
         depth_suffix: How the depth maps' file names end.
-        **kwargs: ``check_hashes``, ``max_damaged`` and ``cache_mb`` of
-            :class:`ChosenDataset`; ``pipeline``, ``test_mode``,
-            ``lazy_init``, ``indices``, ``serialize_data``, ``metainfo`` of
-            mmengine's ``BaseDataset``; ``indices`` apply to the subset.
+        **kwargs: ``check_files``, ``check_hashes``, ``max_damaged`` and
+            ``cache_mb`` of :class:`ChosenDataset`; ``pipeline``,
+            ``test_mode``, ``lazy_init``, ``indices``, ``serialize_data``,
+            ``metainfo`` of mmengine's ``BaseDataset``; ``indices`` apply to
+            the subset.
 
     Raises:
         ConfigError: ``subset`` is malformed, or ``ann_file`` or
@@ -181,7 +182,7 @@ class NYUDepthDataset(ChosenDataset):
         """Return the split's names once each has a picture and a depth map.
 
         Raises:
-            DataError: A folder or a file is missing.
+            DataError: A folder is missing or, with ``check_files``, a file.
         """
         if not self.data_root or not os.path.isdir(self.data_root):
             raise DataError(
@@ -211,15 +212,15 @@ class NYUDepthDataset(ChosenDataset):
             (pictures - depths, folder, self.depth_suffix),
             (depths - pictures, images, self.img_suffix),
         ):
-            if lost:
-                files = first_names(name + suffix for name in lost)
+            if lost and self.check_files:
+                files = all_names(name + suffix for name in lost)
                 raise DataError(
                     f'split {self.split!r}: {len(lost)} of '
                     f'{len(pictures | depths)} samples have no *{suffix} in '
-                    f'{path!r}: {files}; copy them there, or remove their '
-                    'other half'
+                    f'{path!r}; copy them there, or remove their other half: '
+                    f'{files}'
                 )
-        return sorted(pictures)
+        return sorted(pictures | depths)
 
     def _existing_splits(self) -> str:
         """Return the folders below ``images`` for a message."""

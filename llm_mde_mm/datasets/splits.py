@@ -43,6 +43,14 @@ def first_names(names: Iterable[str]) -> str:
     return ', '.join(names[:_SHOWN]) + (f' and {more} more' * (more > 0))
 
 
+def all_names(names: Iterable[str]) -> str:
+    """Return all names for a message, one a line if there are over five."""
+    names = sorted(names)
+    if len(names) > _SHOWN:
+        return '\n  '.join(['', *names])
+    return ', '.join(names)
+
+
 def split_digest(names: Iterable[str]) -> str:
     """Return 12 hex digits that name a set of pictures, in any order."""
     text = '\n'.join(sorted(names))

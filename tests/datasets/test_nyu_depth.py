@@ -158,8 +158,20 @@ def test_missing_depth(root):
         NYUDepthDataset(root)
     message = str(info.value)
     assert '6 of 8 samples have no *.png' in message
-    assert all(f'{name}.png' in message for name in NAMES[:5])
-    assert f'{NAMES[5]}.png' not in message and 'and 1 more' in message
+    lines = message.splitlines()
+    assert lines[1:] == [f'  {name}.png' for name in NAMES[:6]]
+    # Drawn as if the files were there; then each is an error of its own.
+    rule = dict(shots=3, seed=1)
+    load = [LoadPicture(), LoadDepth()]
+    dataset = NYUDepthDataset(
+        root, subset=rule, check_files=False, pipeline=load
+    )
+    drawn = [f'{root}/images/train/{n}.jpg' for n in choose(NAMES, rule)]
+    assert paths(dataset) == drawn
+    with pytest.raises(DataError, match='kitchen_.*png: depth map is miss'):
+        dataset[0]
+    sound = drawn.index(f'{root}/images/train/{NAMES[6]}.jpg')
+    assert dataset[sound]['img'].shape == (4, 6, 3)
 
 
 def test_missing_annotation_folder(root):

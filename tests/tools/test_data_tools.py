@@ -242,13 +242,47 @@ def test_bad_files_are_all_reported(root):
     assert '9/9' in done.stderr
 
 
-def test_incomplete_split_is_reported(root, call, capsys):
-    (root / 'annotations/train/cafe_00000.png').unlink()
+def test_an_incomplete_split_is_decoded_all_the_same(root, call, capsys):
+    lone = [root / f'annotations/train/{name}.png' for name in NAMES[:7]]
+    for path in lone:
+        path.unlink()
+    picture = root / f'images/train/{NAMES[7]}.jpg'
+    picture.write_bytes(b'no picture')
+    other = root / f'images/train/{NAMES[0]}.jpg'
+    other.unlink()
+    other.with_name(f'{NAMES[0]}.png').write_bytes(b'')
     with pytest.raises(SystemExit) as info:
         call(check_data, '--folder', root)
     out = capsys.readouterr().out
     assert info.value.code == 1
-    assert 'bad: train: ' in out and 'test: 9 pictures, 0 bad' in out
+    assert 'train: 8 pictures, 7 bad' in out
+    for path in lone[1:]:
+        assert f'bad: {path}: depth map is missing\n' in out
+    assert f'bad: {picture}: picture cannot be decoded' in out
+    assert 'test: 9 pictures, 0 bad' in out
+
+
+def test_wrapped_data_are_decoded_once(root, call, tmp_path):
+    (tmp_path / 'wrapped.py').write_text(f"""
+_base_ = '{NYU}'
+part = dict(
+    type='NYUDepthDataset', data_root='{root}', split='train',
+    pipeline={{{{_base_.train_pipeline}}}})
+train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset',
+    datasets=[
+        dict(part, subset=dict(scenes='cafe')),
+        dict(type='RepeatDataset', times=5,
+             dataset=dict(part, subset=dict(scenes='study')))]))
+val_dataloader = None
+val_cfg = None
+val_evaluator = None
+""")
+    path = tmp_path / 'checked.json'
+    out = call(check_data, tmp_path / 'wrapped.py', '--manifest', path)
+    assert 'train: 4 pictures, 0 bad' in out
+    images = [item['image'] for item in json.loads(path.read_text())['train']]
+    names = [n for n in NAMES if not n.startswith('kitchen')]
+    assert images == [f'{root}/images/train/{name}.jpg' for name in names]
 
 
 def test_train_and_val_that_overlap(root, call, capsys):

@@ -21,7 +21,7 @@ from llm_mde_mm.datasets.preparation.manifest import (
     write_once,
 )
 from llm_mde_mm.datasets.preparation.nyu_split import read_split
-from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.utils.errors import DataError
 
 _SPLITS = ('train', 'val', 'test')
@@ -70,8 +70,8 @@ def index_tree(
     }
     if lost:
         raise DataError(
-            f'{root} lacks {len(lost)} files: {first_names(lost)}; copy them '
-            'there, or remove their other half or their lines in the list'
+            f'{root} lacks {len(lost)} files; copy them there, or remove '
+            f'their other half or their lines in the list: {all_names(lost)}'
         )
     count = Counter(item['image'] for item in items)
     twice = [image for image, times in count.items() if times > 1]
