@@ -37,9 +37,10 @@ class DepthFolderDataset(ChosenDataset):
 
     A picture's name is its path below the root with forward slashes; the
     names in a list file are these. An item holds ``img_path``,
-    ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit`` and
-    ``invalid_values`` (both for ``LoadDepth``), ``seg_fields``,
-    ``sample_idx`` and, where the index has them, ``room``, ``focal``,
+    ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit``,
+    ``invalid_values`` and, where asked for, ``resize_picture`` (all for
+    ``LoadDepth``), ``seg_fields``, ``sample_idx`` and, where the index has
+    them, ``room``, ``focal``,
     ``image_sha256`` and ``depth_sha256``. No picture is opened before an
     item is asked for.
 
@@ -63,6 +64,8 @@ class DepthFolderDataset(ChosenDataset):
             right only where no file is missing.
         index: JSON or text file in place of the patterns.
         split: With ``index``, the items with this ``split``; None takes all.
+        resize_picture: Whether ``LoadDepth`` may resize a picture to the
+            size of its depth map.
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
         **kwargs: ``check_files``, ``check_hashes``, ``max_damaged`` and
@@ -94,6 +97,7 @@ class DepthFolderDataset(ChosenDataset):
         pair_by: str = 'wildcards',
         index: str | os.PathLike | None = None,
         split: str | None = None,
+        resize_picture: bool = False,
         subset: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -146,6 +150,7 @@ class DepthFolderDataset(ChosenDataset):
         self.pair_by = pair_by
         self.index = None if index is None else os.path.expanduser(index)
         self.split = split
+        self.resize_picture = resize_picture
         super().__init__(
             subset=subset,
             data_root=os.path.expanduser(data_root or ''),
@@ -224,6 +229,8 @@ class DepthFolderDataset(ChosenDataset):
             invalid_values=self.invalid_values,
             seg_fields=[],
         )
+        if self.resize_picture:
+            item['resize_picture'] = True
         for key in ('room', 'focal', 'image_sha256', 'depth_sha256'):
             value = getattr(pair, key)
             if value is not None:

@@ -327,6 +327,27 @@ def test_index_errors(index, tmp_path):
         build()
 
 
+def test_pictures_larger_than_their_depth(root):
+    """Sides of ScanNet's export, a hundredth or so of each."""
+    picture = np.random.default_rng(0).integers(0, 256, (97, 130, 3), np.uint8)
+    for path in root.glob('*/rgb/*.jpg'):
+        cv2.imwrite(str(path), picture)
+    for path in root.glob('*/depth/*.png'):
+        depth = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+        cv2.imwrite(str(path), depth)
+    with pytest.raises(DataError, match='48 x 64 .*97 x 130.*resize_picture'):
+        folder(root, pipeline=PIPELINE)[0]
+    item = folder(root, pipeline=PIPELINE, resize_picture=True)[0]
+    read = cv2.imread(str(root / 'attic/rgb/7.jpg'))
+    expected = cv2.resize(read, (64, 48), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(item['img'], expected)
+    assert item['ori_shape'] == item['img_shape'] == (48, 64)
+    np.testing.assert_allclose(item['gt_depth_map'], depth / 1000, rtol=1e-6)
+    cv2.imwrite(str(root / 'attic/rgb/7.jpg'), picture[:95])
+    with pytest.raises(DataError, match='95 x 130: .* differ by 2.6%'):
+        folder(root, pipeline=PIPELINE, resize_picture=True)[0]
+
+
 TUM = """# what associate.py writes of rgb.txt and depth.txt
 1.02 attic/rgb/7.jpg 1.03 hall/depth/8.png
 

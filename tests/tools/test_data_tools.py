@@ -243,22 +243,21 @@ def test_bad_files_are_all_reported(root):
 
 
 def test_an_incomplete_split_is_decoded_all_the_same(root, call, capsys):
-    lone = [root / f'annotations/train/{name}.png' for name in NAMES[:7]]
+    lone = [root / f'annotations/train/{name}.png' for name in NAMES[:6]]
     for path in lone:
         path.unlink()
-    picture = root / f'images/train/{NAMES[7]}.jpg'
-    picture.write_bytes(b'no picture')
-    other = root / f'images/train/{NAMES[0]}.jpg'
-    other.unlink()
-    other.with_name(f'{NAMES[0]}.png').write_bytes(b'')
+    gone, damaged = (root / f'images/train/{n}.jpg' for n in NAMES[6:8])
+    gone.unlink()
+    damaged.write_bytes(b'no picture')
     with pytest.raises(SystemExit) as info:
         call(check_data, '--folder', root)
     out = capsys.readouterr().out
     assert info.value.code == 1
-    assert 'train: 8 pictures, 7 bad' in out
-    for path in lone[1:]:
+    assert 'train: 9 pictures, 8 bad, depth 1 to 3 m' in out
+    for path in lone:
         assert f'bad: {path}: depth map is missing\n' in out
-    assert f'bad: {picture}: picture cannot be decoded' in out
+    assert f'bad: {gone}: picture is missing\n' in out
+    assert f'bad: {damaged}: picture cannot be decoded' in out
     assert 'test: 9 pictures, 0 bad' in out
 
 

@@ -166,6 +166,17 @@ def test_half_a_pair(tmp_path, half):
         index_tree(tmp_path)
 
 
+def test_all_missing_files_are_listed(tmp_path):
+    numbers = [f'{i:05}' for i in range(7)]
+    add(tmp_path, *(f'cafe:{number}' for number in numbers))
+    lost = [f'cafe/sync_depth_{number}.png' for number in numbers]
+    for name in lost:
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match='lacks 7 files') as info:
+        index_tree(tmp_path)
+    assert str(info.value).splitlines()[1:] == [f'  {n}' for n in lost]
+
+
 @pytest.mark.parametrize(
     ('lines', 'message'),
     [
