@@ -40,9 +40,8 @@ class DepthFolderDataset(ChosenDataset):
     ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit``,
     ``invalid_values`` and, where asked for, ``resize_picture`` (all for
     ``LoadDepth``), ``seg_fields``, ``sample_idx`` and, where the index has
-    them, ``room``, ``focal``,
-    ``image_sha256`` and ``depth_sha256``. No picture is opened before an
-    item is asked for.
+    them, ``room``, ``focal``, ``image_sha256`` and ``depth_sha256``. No
+    picture is opened before an item is asked for.
 
     Args:
         data_root: Where the patterns start; with ``index``, replaces its
