@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 
 from llm_mde_mm.apis.launch import build_runner, load_config
 from llm_mde_mm.utils.seeding import seed_everything, share_seed
+from tests.datasets.conftest import prepared as prepared
 from tests.engine.training import config
 
 NYU = 'configs/llm_mde_nyu_fewshot.py'
@@ -63,6 +65,27 @@ def test_nested_data_sets_and_rules():
     assert first.subset.then.seed == first.subset.then.then.seed == 7
     assert 'seed' not in first.subset
     assert second.subset.seed == 1
+
+
+def test_a_draw_of_rooms_follows_it(prepared):
+    folder = dict(type='NYUDepthDataset', data_root=prepared)
+    sets = []
+    for seed in range(4):
+        cfg = Config(
+            dict(
+                randomness=dict(seed=seed),
+                train_dataloader=dict(
+                    dataset=dict(folder, subset=dict(rooms=2))
+                ),
+            )
+        )
+        share_seed(cfg)
+        rooms = DATASETS.build(cfg.train_dataloader.dataset)
+        rule = dict(rooms=2, seed=seed)
+        drawn = DATASETS.build(dict(folder, subset=rule))
+        assert rooms.split_digest == drawn.split_digest
+        sets.append(rooms.split_digest)
+    assert len(set(sets)) > 1
 
 
 def draws(tmp_path, seed):

@@ -4,6 +4,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
+from llm_mde_mm.datasets.chosen import ChosenDataset
 from llm_mde_mm.datasets.inspection import (
     Sample,
     inspect_all,
@@ -80,9 +82,24 @@ def data_of(args: argparse.Namespace) -> dict[str, dict]:
     return found
 
 
-def check(split: str, cfg: dict, workers: int) -> list[Sample]:
+def parts_of(cfg: Mapping) -> Iterator[Mapping]:
+    """Return the data sets of files that one joins or repeats, each once."""
+    inner = cfg.get('datasets') or [cfg[k] for k in ('dataset',) if k in cfg]
+    for part in inner:
+        yield from parts_of(part)
+    if not inner:
+        yield cfg
+
+
+def check(split: str, cfg: Mapping, workers: int) -> list[Sample]:
     """Decode one data set with a progress bar."""
-    dataset = DATASETS.build({**cfg, 'pipeline': []})
+    kind = cfg.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    settings = {**cfg, 'pipeline': []}
+    if isinstance(kind, type) and issubclass(kind, ChosenDataset):
+        # A file that is missing is reported as one that is damaged.
+        settings['check_files'] = False
+    dataset = DATASETS.build(settings)
     steps = loading_steps(cfg.get('pipeline', ()))
     return list(
         tqdm(
@@ -117,13 +134,16 @@ def main() -> None:
     problems: list[str] = []
     checked: dict[str, list[Sample]] = {}
     for split, cfg in data_of(args).items():
-        try:
-            checked[split] = check(split, cfg, args.workers)
-        except DataError as error:
-            problems.append(f'{split}: {error}')
-            continue
-        report(split, checked[split])
-        problems += [s.problem for s in checked[split] if s.problem]
+        samples: list[Sample] = []
+        for part in parts_of(cfg):
+            try:
+                samples += check(split, part, args.workers)
+            except DataError as error:
+                problems.append(f'{split}: {error}')
+        if samples:
+            checked[split] = samples
+            report(split, samples)
+            problems += [s.problem for s in samples if s.problem]
     for one, other in combinations(checked, 2):
         shared = shared_files(checked[one], checked[other])
         problems += [f'{path}: in {one} and in {other}' for path in shared]

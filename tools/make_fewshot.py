@@ -6,15 +6,19 @@ The list is for ``subset=dict(list_file=...)`` of the data set.
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
+from mmengine.config import Config
 from mmseg.registry import DATASETS
 
+from llm_mde_mm.datasets.preparation.manifest import write_once
 from llm_mde_mm.datasets.splits import split_digest
-from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.seeding import share_seed
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,8 +30,22 @@ def parse_args() -> argparse.Namespace:
         'config', help='config file; its training data are drawn from'
     )
     parser.add_argument('--out', required=True, help='text file to write')
-    parser.add_argument('--seed', type=int, default=0)
-    rule = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument(
+        '--seed', type=int, help="of the draw; by default the config's own"
+    )
+    parser.add_argument(
+        '--scenes',
+        nargs='+',
+        metavar='TYPE',
+        help='these scene types only: all of their pictures, or those that '
+        'another option chooses of them',
+    )
+    rule = parser.add_mutually_exclusive_group()
+    rule.add_argument(
+        '--configured',
+        action='store_true',
+        help="the config's own subset, as a run of it trains on",
+    )
     rule.add_argument(
         '--shots', type=int, metavar='K', help='K pictures of each scene type'
     )
@@ -54,21 +72,46 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def rule_of(args: argparse.Namespace) -> dict:
+def rule_of(args: argparse.Namespace, cfg: Config) -> dict:
     """Return the rule of ``subset`` that the arguments describe."""
-    if args.shots is not None:
-        return dict(shots=args.shots, seed=args.seed)
-    if args.one_each_of is not None:
-        return dict(shots=1, seed=args.seed, evenly_spaced=args.one_each_of)
-    if args.rooms is not None:
-        return dict(rooms=args.rooms, seed=args.seed)
-    return dict(evenly_spaced=args.evenly_spaced)
+    if args.configured:
+        if args.seed is not None or args.scenes:
+            raise ConfigError(
+                '--configured takes the subset as it is: leave out --seed and '
+                '--scenes, or change the config by --cfg-options'
+            )
+        rule = cfg.train_dataloader.dataset.get('subset')
+        if not rule:
+            raise ConfigError(
+                f'{args.config}: its training data have no subset to list'
+            )
+        return dict(rule)
+    rule = dict(
+        scenes=args.scenes,
+        shots=1 if args.one_each_of is not None else args.shots,
+        rooms=args.rooms,
+        evenly_spaced=(
+            args.evenly_spaced
+            if args.one_each_of is None
+            else args.one_each_of
+        ),
+        seed=args.seed,
+    )
+    rule = {key: value for key, value in rule.items() if value is not None}
+    if not set(rule) - {'seed'}:
+        raise ConfigError(
+            'nothing says which pictures: give --shots, --rooms, '
+            '--evenly-spaced, --one-each-of, --scenes or --configured'
+        )
+    cfg.train_dataloader.dataset.subset = rule
+    share_seed(cfg)
+    return dict(cfg.train_dataloader.dataset.subset)
 
 
-def items_of(dataset_cfg: dict, subset: dict | None) -> list[dict]:
-    """Return the items that a data set chooses, each with its name."""
+def chosen_by(dataset_cfg: Mapping, subset: Mapping | None) -> Any:
+    """Return the data set that has these pictures."""
     try:
-        dataset = DATASETS.build(
+        return DATASETS.build(
             {**dataset_cfg, 'subset': subset, 'pipeline': []}
         )
     except TypeError as error:
@@ -76,41 +119,32 @@ def items_of(dataset_cfg: dict, subset: dict | None) -> list[dict]:
             f'{dataset_cfg["type"]} takes no subset, so there is nothing to '
             f'list: {error}'
         ) from error
-    items = [dataset.get_data_info(i) for i in range(len(dataset))]
-    for item in items:
-        item.setdefault('name', Path(item['img_path']).stem)
-    return items
-
-
-def counts_of(items: list[dict]) -> dict[str, int]:
-    """Return the number of pictures of each scene type."""
-    scenes = [str(item.get('scene')) for item in items]
-    return {scene: scenes.count(scene) for scene in sorted(set(scenes))}
 
 
 def main() -> None:
     """Choose, write and report."""
     args = parse_args()
     cfg = launch.load_config(args.config, args.cfg_options)
-    dataset_cfg = dict(cfg.train_dataloader.dataset)
-    rule = rule_of(args)
-    everything = items_of(dataset_cfg, None)
-    chosen = items_of(dataset_cfg, rule)
-    names = [item['name'] for item in chosen]
+    rule = rule_of(args, cfg)
+    dataset_cfg = cfg.train_dataloader.dataset
+    everything = chosen_by(dataset_cfg, None)
+    chosen = chosen_by(dataset_cfg, rule)
+    items = [chosen.get_data_info(i) for i in range(len(chosen))]
+    names = [i.get('name', Path(i['img_path']).stem) for i in items]
     header = (
         f'# {dataset_cfg["type"]}, training data of {Path(args.config).name}',
-        f'# rule {json.dumps(rule)}',
+        f'# rule {json.dumps(rule, default=str)}',
         f'# {len(names)} of {len(everything)} pictures, digest '
         f'{split_digest(names)}',
     )
     out = Path(args.out)
-    write_bytes(out, ('\n'.join([*header, *names]) + '\n').encode())
-    for line in header:
+    write_once(
+        out,
+        ('\n'.join([*header, *names]) + '\n').encode(),
+        'move it away, or name another file by --out',
+    )
+    for line in (*header, *chosen.short_types):
         print(line.removeprefix('# '))
-    if args.shots is not None:
-        for scene, count in counts_of(everything).items():
-            if count < args.shots:
-                print(f'{scene} has only {count} of {args.shots}')
     print(f'list_file: {out}')
 
 

@@ -35,6 +35,9 @@ class ChosenDataset(SeededDataset):
     Args:
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
+        check_files: Whether a picture without its depth map, or the other
+            way round, is an error when the files are listed; else it is one
+            of that picture alone, once it is read.
         check_hashes: Whether files are compared with the hashes that a
             manifest or an index lists.
         max_damaged: How many damaged pictures may be left out, each with a
@@ -44,6 +47,10 @@ class ChosenDataset(SeededDataset):
             pipeline before the first random one give; 0 keeps nothing. Not
             for testing.
         **kwargs: Those of mmengine's ``BaseDataset``.
+
+    Attributes:
+        short_types: Texts of which scene types have fewer pictures than
+            ``shots`` asks for; all of them are drawn.
 
     Raises:
         ConfigError: An argument is malformed, or is not for testing.
@@ -55,6 +62,7 @@ class ChosenDataset(SeededDataset):
     def __init__(
         self,
         subset: Mapping[str, Any] | None = None,
+        check_files: bool = True,
         check_hashes: bool = True,
         max_damaged: int = 0,
         cache_mb: float = 0,
@@ -72,8 +80,10 @@ class ChosenDataset(SeededDataset):
                     f'file is; leave {key} out where test_mode=True'
                 )
         self.subset = subset
+        self.check_files = check_files
         self.check_hashes = check_hashes
         self.max_damaged = max_damaged
+        self.short_types: list[str] = []
         super().__init__(**kwargs)
         if cache_mb:
             self.pipeline.transforms = with_cache(
@@ -115,11 +125,8 @@ class ChosenDataset(SeededDataset):
             f'{type(self).__name__} {label}: {len(chosen)} of '
             f'{len(names)} pictures, digest {split_digest(chosen)}'
         )
-        few = short_types(names, self.subset, type_of)
-        if few and self.subset:
-            listed = ', '.join(f'{name} {few[name]}' for name in few)
-            text += f'; fewer than {self.subset["shots"]} of: {listed}'
-        print_log(text, logger='current')
+        self.short_types = short_types(names, self.subset, type_of, room_of)
+        print_log('; '.join([text, *self.short_types]), logger='current')
         return chosen
 
     def full_init(self) -> None:

@@ -7,12 +7,8 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.chosen import ChosenDataset
-from llm_mde_mm.datasets.pairing import (
-    Pair,
-    pair_files,
-    read_index,
-    scene_namer,
-)
+from llm_mde_mm.datasets.pair_lists import check_depth_scale, read_index
+from llm_mde_mm.datasets.pairing import Pair, pair_files, scene_namer
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 
@@ -34,15 +30,18 @@ class DepthFolderDataset(ChosenDataset):
              "room": "kitchen_3", "split": "train", "focal": 525.0}]}
 
     where ``root`` starts at the JSON file's folder and all but ``image`` and
-    ``depth`` may be left out.
+    ``depth`` may be left out. An index that ends in ``.txt`` has a pair a
+    line, paths without spaces below its folder: picture and depth map, or
+    four columns with a time stamp before each, as the TUM benchmark's
+    ``associate.py`` writes them. ``#`` begins a comment.
 
     A picture's name is its path below the root with forward slashes; the
     names in a list file are these. An item holds ``img_path``,
-    ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit`` and
-    ``invalid_values`` (both for ``LoadDepth``), ``seg_fields``,
-    ``sample_idx`` and, where the index has them, ``room``, ``focal``,
-    ``image_sha256`` and ``depth_sha256``. No picture is opened before an
-    item is asked for.
+    ``depth_map_path``, ``name``, ``scene``, ``metres_per_unit``,
+    ``invalid_values`` and, where asked for, ``resize_picture`` (all for
+    ``LoadDepth``), ``seg_fields``, ``sample_idx`` and, where the index has
+    them, ``room``, ``focal``, ``image_sha256`` and ``depth_sha256``. No
+    picture is opened before an item is asked for.
 
     Args:
         data_root: Where the patterns start; with ``index``, replaces its
@@ -62,14 +61,16 @@ class DepthFolderDataset(ChosenDataset):
             ``subset`` mean: 'scene', or 'room' of an index.
         pair_by: 'wildcards', or 'order' to pair by sorted order, which is
             right only where no file is missing.
-        index: JSON file in place of the patterns.
+        index: JSON or text file in place of the patterns.
         split: With ``index``, the items with this ``split``; None takes all.
+        resize_picture: Whether ``LoadDepth`` may resize a picture to the
+            size of its depth map.
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
-        **kwargs: ``check_hashes``, ``max_damaged`` and ``cache_mb`` of
-            :class:`ChosenDataset`; ``pipeline``, ``test_mode``,
-            ``lazy_init``, ``indices``, ``serialize_data``, ``metainfo`` of
-            mmengine's ``BaseDataset``.
+        **kwargs: ``check_files``, ``check_hashes``, ``max_damaged`` and
+            ``cache_mb`` of :class:`ChosenDataset`; ``pipeline``,
+            ``test_mode``, ``lazy_init``, ``indices``, ``serialize_data``,
+            ``metainfo`` of mmengine's ``BaseDataset``.
 
     Raises:
         ConfigError: An argument is malformed, missing or does not go with
@@ -95,6 +96,7 @@ class DepthFolderDataset(ChosenDataset):
         pair_by: str = 'wildcards',
         index: str | os.PathLike | None = None,
         split: str | None = None,
+        resize_picture: bool = False,
         subset: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -147,6 +149,7 @@ class DepthFolderDataset(ChosenDataset):
         self.pair_by = pair_by
         self.index = None if index is None else os.path.expanduser(index)
         self.split = split
+        self.resize_picture = resize_picture
         super().__init__(
             subset=subset,
             data_root=os.path.expanduser(data_root or ''),
@@ -182,8 +185,11 @@ class DepthFolderDataset(ChosenDataset):
                 self.image_glob,
                 self.depth_glob,
                 by_order=self.pair_by == 'order',
+                check_files=self.check_files,
             )
-        pairs = read_index(self.index, self.data_root, self.split)
+        pairs = read_index(
+            self.index, self.data_root, self.split, self.check_files
+        )
         if self.depth_scale is None:
             for pair in pairs:
                 check_depth_scale(pair.depth_scale, self.index)
@@ -222,6 +228,8 @@ class DepthFolderDataset(ChosenDataset):
             invalid_values=self.invalid_values,
             seg_fields=[],
         )
+        if self.resize_picture:
+            item['resize_picture'] = True
         for key in ('room', 'focal', 'image_sha256', 'depth_sha256'):
             value = getattr(pair, key)
             if value is not None:
@@ -235,25 +243,3 @@ class DepthFolderDataset(ChosenDataset):
         return f'{self.index!r}' + (
             f' split {self.split!r}' * bool(self.split)
         )
-
-
-def check_depth_scale(value: Any, where: str) -> None:
-    """Refuse what cannot be metres a stored unit.
-
-    Args:
-        value: The scale.
-        where: The data set or file that has it, for the message.
-
-    Raises:
-        ConfigError: It is no number above 0 and up to 1.
-    """
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if good and 0 < value <= 1:
-        return
-    hint = ''
-    if good and 1 < value < float('inf'):
-        hint = f'; {value:g} units a metre are written 1/{value:g}'
-    raise ConfigError(
-        f'{where}: depth_scale is in metres a stored unit, above 0 and up to '
-        f'1 (0.001 for millimetres), got {value!r}{hint}'
-    )

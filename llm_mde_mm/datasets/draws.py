@@ -1,30 +1,75 @@
 """How pictures are drawn: pure functions of their names and a seed."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
+_FOLDER = re.compile(r'(?P<room>(?P<scene>.+)_\d+)[a-z]*')
+# In a picture's name a shorter number may be part of the scene type.
+_RECORDING = re.compile(r'.+_\d{4}[a-z]*|nyu_office_\d+')
+# Recordings of this name are of scene type 'office' in the labelled file.
+_SCENES = dict(nyu_office='office')
+
+
+def scene_and_room(folder: str) -> tuple[str, str | None]:
+    """Return what the folder of a recording of NYU tells of type and room.
+
+    Args:
+        folder: ``bathroom``, ``bathroom_0001`` or ``bathroom_0001a``; the
+            letter counts the recordings of one room.
+
+    Returns:
+        Scene type, and room or None if the name has no number.
+    """
+    match = _FOLDER.fullmatch(folder)
+    if not match:
+        return folder, None
+    scene = match['scene']
+    return _SCENES.get(scene, scene), match['room']
+
 
 def scene_of(name: str) -> str:
     """Return a name's scene type: ``living_room`` of ``living_room_0012``.
 
     Args:
-        name: ``<scene>_<number>``; the scene may hold underscores, and only
-            digits follow the last one.
+        name: ``<scene>_<number>``, or ``<recording>_<number>`` as in
+            ``bookstore_0001d_00001``; the scene may hold underscores, and
+            only digits follow the last one.
 
     Raises:
         DataError: The name has another form.
     """
+    return _named(name)[0]
+
+
+def room_of(name: str) -> str | None:
+    """Return the room of a picture that is named after its recording.
+
+    Args:
+        name: See :func:`scene_of`.
+
+    Returns:
+        ``bookstore_0001`` of ``bookstore_0001d_00001``; None where the name
+        holds no recording.
+    """
+    return _named(name)[1]
+
+
+def _named(name: str) -> tuple[str, str | None]:
+    """Return the scene type and, if there is one, the room in a name."""
     scene, _, number = name.rpartition('_')
     if not scene or not (number.isascii() and number.isdigit()):
         raise DataError(
             f'{name!r} does not name a scene type: pictures are called '
             '<scene>_<number>, such as living_room_0012'
         )
-    return scene
+    if _RECORDING.fullmatch(scene):
+        return scene_and_room(scene)
+    return scene, None
 
 
 def whole_number(value: Any, key: str) -> int:

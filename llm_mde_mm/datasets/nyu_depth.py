@@ -8,8 +8,9 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.chosen import ChosenDataset
+from llm_mde_mm.datasets.draws import room_of, scene_of
 from llm_mde_mm.datasets.preparation.manifest import read_manifest
-from llm_mde_mm.datasets.splits import first_names, scene_of
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 # What a manifest adds to an item.
@@ -34,7 +35,10 @@ class NYUDepthDataset(ChosenDataset):
     An item holds ``img_path``, ``depth_map_path``, ``scene``, ``seg_fields``,
     ``sample_idx`` and, of a manifest, ``name``, ``room``, ``set``,
     ``image_sha256`` and ``depth_sha256``. Folders are listed once each and no
-    picture is opened before an item is asked for.
+    picture is opened before an item is asked for. A name such as
+    ``bookstore_0001d_00001.jpg`` is of a recording: its scene type is
+    ``bookstore``, and its room, where no manifest has it,
+    ``bookstore_0001``.
 
     Args:
         data_root: The folder above.
@@ -43,10 +47,11 @@ class NYUDepthDataset(ChosenDataset):
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
         img_suffix: How the pictures' file names end.
         depth_suffix: How the depth maps' file names end.
-        **kwargs: ``check_hashes``, ``max_damaged`` and ``cache_mb`` of
-            :class:`ChosenDataset`; ``pipeline``, ``test_mode``,
-            ``lazy_init``, ``indices``, ``serialize_data``, ``metainfo`` of
-            mmengine's ``BaseDataset``; ``indices`` apply to the subset.
+        **kwargs: ``check_files``, ``check_hashes``, ``max_damaged`` and
+            ``cache_mb`` of :class:`ChosenDataset`; ``pipeline``,
+            ``test_mode``, ``lazy_init``, ``indices``, ``serialize_data``,
+            ``metainfo`` of mmengine's ``BaseDataset``; ``indices`` apply to
+            the subset.
 
     Raises:
         ConfigError: ``subset`` is malformed, or ``ann_file`` or
@@ -137,11 +142,14 @@ class NYUDepthDataset(ChosenDataset):
         listed = read_manifest(manifest)
 
         def known(name: str) -> dict[str, Any]:
-            return listed.get(
+            item = listed.get(
                 f'images/{self.split}/{name}{self.img_suffix}', {}
             )
+            found = {key: item[key] for key in _KNOWN & set(item)}
+            room = found.get('room') or room_of(name)
+            return {**found, 'room': room} if room else found
 
-        def room_of(name: str) -> str:
+        def known_room(name: str) -> str:
             room = known(name).get('room')
             if not room:
                 raise DataError(
@@ -155,7 +163,7 @@ class NYUDepthDataset(ChosenDataset):
             names,
             f'{self.split!r}',
             f'split {self.split!r} in {self.data_root!r}',
-            room_of=room_of,
+            room_of=known_room,
         )
         images = self.data_prefix['img_path']
         depths = self.data_prefix['depth_map_path']
@@ -165,7 +173,7 @@ class NYUDepthDataset(ChosenDataset):
                 depth_map_path=os.path.join(depths, name + self.depth_suffix),
                 scene=scene_of(name),
                 seg_fields=[],
-                **{key: known(name)[key] for key in _KNOWN & set(known(name))},
+                **known(name),
             )
             for name in chosen
         ]
@@ -174,7 +182,7 @@ class NYUDepthDataset(ChosenDataset):
         """Return the split's names once each has a picture and a depth map.
 
         Raises:
-            DataError: A folder or a file is missing.
+            DataError: A folder is missing or, with ``check_files``, a file.
         """
         if not self.data_root or not os.path.isdir(self.data_root):
             raise DataError(
@@ -204,15 +212,15 @@ class NYUDepthDataset(ChosenDataset):
             (pictures - depths, folder, self.depth_suffix),
             (depths - pictures, images, self.img_suffix),
         ):
-            if lost:
-                files = first_names(name + suffix for name in lost)
+            if lost and self.check_files:
+                files = all_names(name + suffix for name in lost)
                 raise DataError(
                     f'split {self.split!r}: {len(lost)} of '
                     f'{len(pictures | depths)} samples have no *{suffix} in '
-                    f'{path!r}: {files}; copy them there, or remove their '
-                    'other half'
+                    f'{path!r}; copy them there, or remove their other half: '
+                    f'{files}'
                 )
-        return sorted(pictures)
+        return sorted(pictures | depths)
 
     def _existing_splits(self) -> str:
         """Return the folders below ``images`` for a message."""

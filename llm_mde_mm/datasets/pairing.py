@@ -1,17 +1,14 @@
-"""Which picture belongs to which depth map: by pattern or by index file."""
+"""Which picture belongs to which depth map, by two patterns."""
 
 import glob
-import json
 import os
 import re
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from mmengine.logging import print_log
 
-from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 _WILDCARD = re.compile(r'\*\*/|\*+|\?|\[!?\]?[^]]*\]')
@@ -93,7 +90,11 @@ def scene_namer(scene_from: str | int | None) -> Callable[[str], str | None]:
 
 
 def pair_files(
-    root: str, image_glob: str, depth_glob: str, by_order: bool = False
+    root: str,
+    image_glob: str,
+    depth_glob: str,
+    by_order: bool = False,
+    check_files: bool = True,
 ) -> list[Pair]:
     """Find pictures and depth maps that belong together.
 
@@ -102,6 +103,8 @@ def pair_files(
         image_glob: Pattern of the pictures.
         depth_glob: Pattern of the depth maps.
         by_order: Pair by sorted order in place of what wildcards match.
+        check_files: Whether a picture must have a depth map; else it gets
+            the path that one would have, as far as the patterns tell.
 
     Returns:
         Sorted by name.
@@ -121,7 +124,9 @@ def pair_files(
             )
         matched = list(zip(sorted(images), sorted(depths), strict=True))
     else:
-        matched = _by_wildcards(root, image_glob, depth_glob, images, depths)
+        matched = _by_wildcards(
+            root, image_glob, depth_glob, images, depths, check_files
+        )
     return [
         Pair(image, os.path.join(root, image), os.path.join(root, depth))
         for image, depth in matched
@@ -134,6 +139,7 @@ def _by_wildcards(
     depth_glob: str,
     images: dict[str, tuple],
     depths: dict[str, tuple],
+    check_files: bool,
 ) -> list[tuple[str, str]]:
     """Return sorted (picture, depth map) with equal wildcards."""
     counts = [len(_WILDCARD.findall(g)) for g in (image_glob, depth_glob)]
@@ -155,20 +161,29 @@ def _by_wildcards(
             )
         of_key[key] = name
     alone = [name for name, key in images.items() if key not in of_key]
-    if alone:
+    if alone and check_files:
         raise DataError(
             f'{len(alone)} of {len(images)} pictures in {root!r} have no '
-            f'depth map that matches {depth_glob!r}: {first_names(alone)}; '
-            'add them, or narrow image_glob'
+            f'depth map that matches {depth_glob!r}; add them, or narrow '
+            f'image_glob: {all_names(alone)}'
         )
-    spare = len(of_key) - len(set(images.values()))
+    spare = len(of_key.keys() - set(images.values()))
     if spare:
         print_log(
             f'{spare} of {len(of_key)} depth maps in {root!r} have no picture '
             'and are left out',
             logger='current',
         )
-    return [(name, of_key[key]) for name, key in sorted(images.items())]
+    return [
+        (name, of_key.get(key) or _filled(depth_glob, key))
+        for name, key in sorted(images.items())
+    ]
+
+
+def _filled(pattern: str, texts: Sequence[str]) -> str:
+    """Return a pattern with texts in place of its first wildcards."""
+    rest = iter(texts)
+    return _WILDCARD.sub(lambda match: next(rest, match[0]), pattern)
 
 
 def _matches(root: str, pattern: str, key: str) -> dict[str, tuple]:
@@ -211,72 +226,3 @@ def _expression(pattern: str) -> re.Pattern:
             inner = f'^{inner[1:]}' if inner.startswith('!') else inner
             parts.append(f'([{inner}])')
     return re.compile(''.join(parts) + re.escape(pattern[end:]))
-
-
-def read_index(path: str, root: str, split: str | None) -> list[Pair]:
-    """Read the pairs that a JSON file lists.
-
-    Args:
-        path: The JSON file; ``DepthFolderDataset`` describes it.
-        root: Folder in place of the file's ``root``; empty for that.
-        split: Items with this ``split`` only; None takes all.
-
-    Returns:
-        Sorted by name.
-
-    Raises:
-        DataError: The file cannot be read, has no such items, lists one
-            picture twice or a file that does not exist.
-    """
-    try:
-        index = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise DataError(f'cannot read index {path!r}: {error}') from error
-    items = index.get('items') if isinstance(index, dict) else None
-    if not isinstance(items, list) or not items:
-        raise DataError(f"index {path!r} has no list 'items' of pairs")
-    base = root or os.path.join(os.path.dirname(path), index.get('root', ''))
-    pairs = []
-    for number, item in enumerate(items):
-        if not isinstance(item, dict) or not (
-            isinstance(item.get('image'), str)
-            and isinstance(item.get('depth'), str)
-        ):
-            raise DataError(
-                f"index {path!r}: item {number} has no 'image' or no 'depth'"
-            )
-        if split is None or item.get('split') == split:
-            pairs.append(_indexed(item, base, index.get('depth_scale')))
-    if not pairs:
-        there = {str(item.get('split')) for item in items}
-        raise DataError(
-            f'index {path!r} has no item of split {split!r}; there are '
-            f'{first_names(there)}'
-        )
-    counts = Counter(pair.name for pair in pairs)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise DataError(f'index {path!r} lists twice: {first_names(twice)}')
-    files = [file for pair in pairs for file in (pair.image, pair.depth)]
-    gone = [file for file in files if not os.path.isfile(file)]
-    if gone:
-        raise DataError(
-            f'index {path!r} lists {len(gone)} files that do not exist: '
-            f'{first_names(gone)}; mend its root, or give data_root=...'
-        )
-    return sorted(pairs)
-
-
-def _indexed(item: dict[str, Any], base: str, scale: Any) -> Pair:
-    """Return one item of an index as a pair."""
-    return Pair(
-        item['image'].replace('\\', '/'),
-        os.path.join(base, item['image']),
-        os.path.join(base, item['depth']),
-        item.get('depth_scale', scale),
-        item.get('scene'),
-        item.get('room'),
-        item.get('focal'),
-        item.get('image_sha256'),
-        item.get('depth_sha256'),
-    )

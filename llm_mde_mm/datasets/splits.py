@@ -43,6 +43,14 @@ def first_names(names: Iterable[str]) -> str:
     return ', '.join(names[:_SHOWN]) + (f' and {more} more' * (more > 0))
 
 
+def all_names(names: Iterable[str]) -> str:
+    """Return all names for a message, one a line if there are over five."""
+    names = sorted(names)
+    if len(names) > _SHOWN:
+        return '\n  '.join(['', *names])
+    return ', '.join(names)
+
+
 def split_digest(names: Iterable[str]) -> str:
     """Return 12 hex digits that name a set of pictures, in any order."""
     text = '\n'.join(sorted(names))
@@ -172,22 +180,33 @@ def short_types(
     names: Iterable[str],
     rule: Mapping[str, Any] | None,
     type_of: Callable[[str], str] = scene_of,
-) -> dict[str, int]:
-    """Return the scene types that have fewer pictures than ``shots``.
+    room_of: Callable[[str], str] | None = None,
+) -> list[str]:
+    """Return what types have fewer pictures than ``shots``, for a message.
 
     Args:
         names: Names that :func:`choose` would choose from.
         rule: Its rule.
         type_of: Gives a name's scene type.
+        room_of: Gives a name's room; None if nothing tells.
 
     Returns:
-        Scene type to the number of its pictures, all of which are drawn.
+        ``'fewer than 4 of: cafe 1, study 3'``, for the rule and for each
+        ``then`` in it that draws shots and has such types.
     """
-    k = None if rule is None else rule.get('shots')
-    if rule is None or k is None:
-        return {}
-    groups = by_scene(_listed(sorted(names), rule, type_of), type_of)
-    return {t: len(group) for t, group in groups.items() if len(group) < k}
+    found = []
+    while rule is not None:
+        k = rule.get('shots')
+        if k is not None:
+            groups = by_scene(_listed(sorted(names), rule, type_of), type_of)
+            few = [f'{t} {len(g)}' for t, g in groups.items() if len(g) < k]
+            if few:
+                found.append(f'fewer than {k} of: {", ".join(few)}')
+        rest = rule.get('then')
+        if rest is not None:
+            names = choose(names, {**rule, 'then': None}, type_of, room_of)
+        rule = rest
+    return found
 
 
 def _listed(

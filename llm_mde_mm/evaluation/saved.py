@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.datasets.transforms.loading import read_depth
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
@@ -73,9 +73,9 @@ def pair_saved(
     ):
         if alone:
             raise DataError(
-                f'{counts}: {len(alone)} {what}: {first_names(alone)}; files '
-                'pair by name without suffix, see --pred-suffix and '
-                '--gt-suffix'
+                f'{counts}; files pair by name without suffix, see '
+                f'--pred-suffix and --gt-suffix; {len(alone)} {what}: '
+                f'{all_names(alone)}'
             )
     return [SavedPair(name, preds[name], gts[name]) for name in sorted(gts)]
 

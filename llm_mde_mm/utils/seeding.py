@@ -51,8 +51,8 @@ def _seed_host(key: tuple[int, ...]) -> int:
 def share_seed(cfg: MutableMapping) -> None:
     """Give ``randomness.seed`` to each subset that draws without its own.
 
-    A rule of :func:`llm_mde_mm.datasets.splits.choose` with ``shots`` and no
-    ``seed`` draws by the run's seed.
+    A rule of :func:`llm_mde_mm.datasets.splits.choose` with ``shots`` or
+    ``rooms`` and no ``seed`` draws by the run's seed.
 
     Args:
         cfg (MutableMapping): A whole config, changed in place.
@@ -63,7 +63,8 @@ def share_seed(cfg: MutableMapping) -> None:
     for split in ('train', 'val', 'test'):
         for rule in _subsets(cfg.get(f'{split}_dataloader')):
             while isinstance(rule, MutableMapping):
-                if rule.get('shots') and rule.get('seed') is None:
+                draws = rule.get('shots') or rule.get('rooms')
+                if draws and rule.get('seed') is None:
                     rule['seed'] = seed
                 rule = rule.get('then')
 

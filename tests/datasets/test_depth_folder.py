@@ -1,6 +1,7 @@
 import json
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -194,6 +195,24 @@ def test_files_that_do_not_pair(root):
         folder(root)
 
 
+def test_all_files_without_depth_are_listed(root):
+    for number in range(10, 16):
+        image = root / f'hall/rgb/{number}.jpg'
+        image.write_bytes((root / 'hall/rgb/7.jpg').read_bytes())
+    lone = [f'hall/rgb/{number}.jpg' for number in range(10, 16)]
+    with pytest.raises(DataError) as info:
+        folder(root)
+    assert str(info.value).splitlines()[1:] == [f'  {n}' for n in lone]
+    dataset = folder(
+        root, depth_glob='*/depth/*.*', check_files=False, pipeline=PIPELINE
+    )
+    assert len(dataset) == 10
+    assert dataset[names(dataset).index('hall/rgb/8.jpg')]['scene'] == 'hall'
+    place = names(dataset).index('hall/rgb/12.jpg')
+    with pytest.raises(DataError, match=r'hall/depth/12\.\*: .* is missing'):
+        dataset[place]
+
+
 def test_two_depth_maps(root):
     np.save(root / 'hall/depth/7.npy', np.ones((4, 6)))
     with pytest.raises(DataError, match='hall/depth/7.npy.*hall/depth/7.png'):
@@ -289,8 +308,10 @@ def test_index_errors(index, tmp_path):
         build(split='val')
     items = json.loads(index.read_text())['items']
     change(index, root='gone')
-    with pytest.raises(DataError, match='8 files that do not exist'):
+    with pytest.raises(DataError, match='8 files that do not exist') as info:
         build()
+    assert sum('/gone/' in line for line in str(info.value).split('\n')) == 8
+    assert len(build(check_files=False)) == 4
     assert len(build(data_root=str(tmp_path))) == 4
     change(index, root='.', items=[items[1], items[1]])
     with pytest.raises(DataError, match='twice: attic/rgb/8.jpg'):
@@ -304,6 +325,67 @@ def test_index_errors(index, tmp_path):
     index.write_text('{')
     with pytest.raises(DataError, match='cannot read index.*index.json'):
         build()
+
+
+def test_pictures_larger_than_their_depth(root):
+    """Sides of ScanNet's export, a hundredth or so of each."""
+    picture = np.random.default_rng(0).integers(0, 256, (97, 130, 3), np.uint8)
+    for path in root.glob('*/rgb/*.jpg'):
+        cv2.imwrite(str(path), picture)
+    for path in root.glob('*/depth/*.png'):
+        depth = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+        cv2.imwrite(str(path), depth)
+    with pytest.raises(DataError, match='48 x 64 .*97 x 130.*resize_picture'):
+        folder(root, pipeline=PIPELINE)[0]
+    item = folder(root, pipeline=PIPELINE, resize_picture=True)[0]
+    read = cv2.imread(str(root / 'attic/rgb/7.jpg'))
+    expected = cv2.resize(read, (64, 48), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(item['img'], expected)
+    assert item['ori_shape'] == item['img_shape'] == (48, 64)
+    np.testing.assert_allclose(item['gt_depth_map'], depth / 1000, rtol=1e-6)
+    cv2.imwrite(str(root / 'attic/rgb/7.jpg'), picture[:95])
+    with pytest.raises(DataError, match='95 x 130: .* differ by 2.6%'):
+        folder(root, pipeline=PIPELINE, resize_picture=True)[0]
+
+
+TUM = """# what associate.py writes of rgb.txt and depth.txt
+1.02 attic/rgb/7.jpg 1.03 hall/depth/8.png
+
+1.05 attic/rgb/8.jpg 1.07 hall/depth/7.png
+"""
+
+
+@pytest.mark.parametrize('columns', [2, 4])
+def test_text_lists(root, columns):
+    path = root / 'associations.txt'
+    lines = [line.split() for line in TUM.splitlines()]
+    if columns == 2:
+        lines = [words if '#' in words else words[1::2] for words in lines]
+    path.write_text('\n'.join(' '.join(words) for words in lines))
+    cfg = dict(type='DepthFolderDataset', index=str(path), scene_from=0)
+    dataset = DATASETS.build(
+        dict(cfg, depth_scale=1 / 5000, pipeline=PIPELINE)
+    )
+    assert names(dataset) == ['attic/rgb/7.jpg', 'attic/rgb/8.jpg']
+    assert dataset[1]['scene'] == 'attic'
+    for place, stored in enumerate((108, 107)):
+        depth = dataset[place]['gt_depth_map'][1:]
+        np.testing.assert_allclose(depth, stored / 5000, rtol=1e-6)
+    with pytest.raises(ConfigError, match=r'associations.txt: depth_scale'):
+        DATASETS.build(cfg)
+
+
+def test_text_list_errors(root):
+    path = root / 'pairs.txt'
+    build = partial(folder, **dict.fromkeys(GLOBS), index=str(path))
+    for text, message in (
+        ('a.jpg', 'line 1: 1 columns; .* 2, .* or 4'),
+        ('# none', "no list 'items' of pairs"),
+        ('a.jpg b.png', '2 files that do not exist.*a.jpg'),
+    ):
+        path.write_text(text)
+        with pytest.raises(DataError, match=f'pairs.txt.*{message}'):
+            build(root)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,25 @@ def test_log_line(root, monkeypatch):
     ]
 
 
+def test_names_of_recordings(root):
+    """mmsegmentation's NYU tree: the folder's name, then the frame's."""
+    folders = ['cafe_0001a', 'cafe_0001b', 'cafe_0002', 'nyu_office_0'] * 2
+    for i, (name, folder) in enumerate(zip(NAMES, folders, strict=True)):
+        for kind, end in (('images', 'jpg'), ('annotations', 'png')):
+            path = root / f'{kind}/train/{name}.{end}'
+            path.rename(path.with_name(f'{folder}_{i:05}.{end}'))
+    dataset = NYUDepthDataset(root)
+    items = [dataset.get_data_info(i) for i in range(8)]
+    assert [(item['scene'], item['room']) for item in items] == [
+        *4 * [('cafe', 'cafe_0001')],
+        *2 * [('cafe', 'cafe_0002')],
+        *2 * [('office', 'nyu_office_0')],
+    ]
+    assert len(NYUDepthDataset(root, subset=dict(shots=1))) == 2
+    rooms = NYUDepthDataset(root, subset=dict(rooms=3))
+    assert len({rooms.get_data_info(i)['room'] for i in range(3)}) == 3
+
+
 def test_files_are_listed_not_opened(root):
     for path in root.glob('*/train/*'):
         path.write_bytes(b'')
@@ -139,8 +158,20 @@ def test_missing_depth(root):
         NYUDepthDataset(root)
     message = str(info.value)
     assert '6 of 8 samples have no *.png' in message
-    assert all(f'{name}.png' in message for name in NAMES[:5])
-    assert f'{NAMES[5]}.png' not in message and 'and 1 more' in message
+    lines = message.splitlines()
+    assert lines[1:] == [f'  {name}.png' for name in NAMES[:6]]
+    # Drawn as if the files were there; then each is an error of its own.
+    rule = dict(shots=3, seed=1)
+    load = [LoadPicture(), LoadDepth()]
+    dataset = NYUDepthDataset(
+        root, subset=rule, check_files=False, pipeline=load
+    )
+    drawn = [f'{root}/images/train/{n}.jpg' for n in choose(NAMES, rule)]
+    assert paths(dataset) == drawn
+    with pytest.raises(DataError, match='kitchen_.*png: depth map is miss'):
+        dataset[0]
+    sound = drawn.index(f'{root}/images/train/{NAMES[6]}.jpg')
+    assert dataset[sound]['img'].shape == (4, 6, 3)
 
 
 def test_missing_annotation_folder(root):

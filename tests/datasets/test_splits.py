@@ -42,6 +42,9 @@ some_names = st.sets(
         ('kitchen_00045', 'kitchen'),
         ('living_room_1', 'living_room'),
         ('study_room_2_0003', 'study_room_2'),
+        ('bookstore_0001d_00001', 'bookstore'),
+        ('living_room_0042_17', 'living_room'),
+        ('nyu_office_0_00012', 'office'),
     ],
 )
 def test_scene_of(name, scene):
@@ -242,10 +245,9 @@ def test_k_shot_of_the_official_training_set():
     assert [len(k_shot(names, k)) for k in (1, 2, 3, 4)] == [27, 54, 79, 100]
     two = ('foyer', 'indoor_balcony')
     three = ('computer_lab', 'excercise_room', 'laundry_room', 'printer_room')
-    assert short_types(names, dict(shots=4)) == {
-        **dict.fromkeys(two, 2),
-        **dict.fromkeys(three, 3),
-    }
+    few = [f'{t} {2 if t in two else 3}' for t in sorted(two + three)]
+    text = f'fewer than 4 of: {", ".join(few)}'
+    assert short_types(names, dict(shots=4)) == [text]
 
 
 def room_of(name):
@@ -295,6 +297,16 @@ def test_rooms_that_are_too_many_or_unknown():
 
 def test_short_types_count_after_scenes():
     rule = dict(scenes=['kitchen', 'study'], shots=3)
-    assert short_types(NAMES, rule) == dict(study=2)
-    assert short_types(NAMES, dict(evenly_spaced=2)) == {}
-    assert short_types(NAMES, None) == {}
+    assert short_types(NAMES, rule) == ['fewer than 3 of: study 2']
+    assert short_types(NAMES, dict(evenly_spaced=2)) == []
+    assert short_types(NAMES, None) == []
+
+
+def test_short_types_of_each_rule_in_a_rule():
+    # Of 6 kitchens, 9 living rooms and 2 studies, the complement leaves 1, 4
+    # and none.
+    rest = dict(shots=3)
+    rule = dict(shots=5, complement=True, then=rest)
+    texts = ['fewer than 5 of: study 2', 'fewer than 3 of: kitchen 1']
+    assert short_types(NAMES, rule) == texts
+    assert short_types(NAMES, dict(then=dict(then=rule))) == texts

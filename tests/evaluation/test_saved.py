@@ -70,8 +70,18 @@ def test_another_count_is_named(folders):
         pair_saved(pred, gt)
     (gt / 'b.png').unlink()
     (gt / 'c.png').unlink()
-    with pytest.raises(DataError, match='1 predictions without.*: c;'):
+    with pytest.raises(DataError, match='1 predictions without.*: c$'):
         pair_saved(pred, gt)
+
+
+def test_all_files_without_a_partner_are_listed(folders):
+    pred, gt = folders
+    names = [f'more_{i}' for i in range(7)]
+    for name in names:
+        write_depth_png(gt / f'{name}.png', np.ones((6, 8)))
+    with pytest.raises(DataError, match='7 ground-truth maps') as info:
+        pair_saved(pred, gt)
+    assert str(info.value).splitlines()[1:] == [f'  {n}' for n in names]
 
 
 def test_another_size_names_both_files_and_sizes(folders):

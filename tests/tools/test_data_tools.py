@@ -68,7 +68,7 @@ def test_list_is_the_draw_of_the_data_set(root, call, shots):
     digest = split_digest(expected)
     assert f'{len(expected)} of 9 pictures, digest {digest}' in text
     assert digest in out and '"seed": 7' in text
-    assert ('cafe has only 1 of 2' in out) == (shots == 2)
+    assert ('fewer than 2 of: cafe 1' in out) == (shots == 2)
     listed = NYUDepthDataset(root, subset=dict(list_file=str(path)))
     drawn = NYUDepthDataset(root, subset=dict(shots=shots, seed=7))
     assert [listed[i] for i in range(len(listed))] == [
@@ -80,9 +80,58 @@ def test_other_rules(root, call):
     path = root / 'few.txt'
     call(make_fewshot, NYU, '--evenly-spaced', 3, '--out', path)
     assert path.read_text().splitlines()[-3:] == [NAMES[i] for i in (0, 3, 6)]
+    path = root / 'two.txt'
     call(make_fewshot, NYU, '--one-each-of', 2, '--out', path)
     names = path.read_text().splitlines()[-2:]
     assert [name.rpartition('_')[0] for name in names] == ['cafe', 'kitchen']
+
+
+def listed(path):
+    lines = path.read_text().splitlines()
+    return [line for line in lines if not line.startswith('#')]
+
+
+def test_scene_types(root, call):
+    path = root / 'kitchen.txt'
+    call(make_fewshot, NYU, '--scenes', 'kitchen', '--out', path)
+    assert listed(path) == [n for n in NAMES if n.startswith('kitchen')]
+    path = root / 'few.txt'
+    scenes = ('--scenes', 'cafe', 'study')
+    call(make_fewshot, NYU, '--shots', 2, *scenes, '--out', path)
+    expected = [n for n in NAMES if not n.startswith('kitchen')]
+    assert listed(path) == k_shot(expected, 2)
+    with pytest.raises(ConfigError, match='--shots, --rooms, .*--configured'):
+        call(make_fewshot, NYU, '--seed', 1, '--out', root / 'none.txt')
+
+
+def test_the_list_is_what_a_run_of_the_config_trains_on(root, call):
+    seed = ('--cfg-options', 'randomness.seed=3')
+    cfg = launch.load_config(NYU, {'randomness.seed': 3})
+    names = k_shot(NAMES, 1, seed=3)
+    assert names != k_shot(NAMES, 1, seed=0)
+    trained = DATASETS.build(cfg.train_dataloader.dataset)
+    for number, rule in enumerate((['--configured'], ['--shots', 1])):
+        path = root / f'{number}.txt'
+        out = call(make_fewshot, NYU, *rule, '--out', path, *seed)
+        assert listed(path) == names
+        assert f'digest {trained.split_digest}' in out
+    own = ('train_dataloader.dataset.subset.seed=8',)
+    path = root / 'own.txt'
+    call(make_fewshot, NYU, '--configured', '--out', path, *seed, *own)
+    assert listed(path) == k_shot(NAMES, 1, seed=8)
+    for more in (('--seed', 1), ('--scenes', 'cafe')):
+        with pytest.raises(ConfigError, match='leave out --seed and --scenes'):
+            call(make_fewshot, NYU, '--configured', *more, '--out', path)
+
+
+def test_a_list_is_never_overwritten(root, call):
+    path = root / 'few.txt'
+    call(make_fewshot, NYU, '--shots', 1, '--out', path)
+    before = path.read_bytes()
+    call(make_fewshot, NYU, '--shots', 1, '--out', path)  # the same again
+    with pytest.raises(DataError, match='few.txt exists and differs.*--out'):
+        call(make_fewshot, NYU, '--shots', 2, '--out', path)
+    assert path.read_bytes() == before
 
 
 def test_rooms_of_a_manifest(prepared, monkeypatch, call, tmp_path):
@@ -193,13 +242,46 @@ def test_bad_files_are_all_reported(root):
     assert '9/9' in done.stderr
 
 
-def test_incomplete_split_is_reported(root, call, capsys):
-    (root / 'annotations/train/cafe_00000.png').unlink()
+def test_an_incomplete_split_is_decoded_all_the_same(root, call, capsys):
+    lone = [root / f'annotations/train/{name}.png' for name in NAMES[:6]]
+    for path in lone:
+        path.unlink()
+    gone, damaged = (root / f'images/train/{n}.jpg' for n in NAMES[6:8])
+    gone.unlink()
+    damaged.write_bytes(b'no picture')
     with pytest.raises(SystemExit) as info:
         call(check_data, '--folder', root)
     out = capsys.readouterr().out
     assert info.value.code == 1
-    assert 'bad: train: ' in out and 'test: 9 pictures, 0 bad' in out
+    assert 'train: 9 pictures, 8 bad, depth 1 to 3 m' in out
+    for path in lone:
+        assert f'bad: {path}: depth map is missing\n' in out
+    assert f'bad: {gone}: picture is missing\n' in out
+    assert f'bad: {damaged}: picture cannot be decoded' in out
+    assert 'test: 9 pictures, 0 bad' in out
+
+
+def test_wrapped_data_are_decoded_once(root, call, tmp_path):
+    (tmp_path / 'wrapped.py').write_text(f"""
+_base_ = '{NYU}'
+part = dict(
+    type='NYUDepthDataset', data_root='{root}', split='train',
+    pipeline={{{{_base_.train_pipeline}}}})
+train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset',
+    datasets=[
+        dict(part, subset=dict(scenes='cafe')),
+        dict(type='RepeatDataset', times=5,
+             dataset=dict(part, subset=dict(scenes='study')))]))
+val_dataloader = None
+val_cfg = None
+val_evaluator = None
+""")
+    path = tmp_path / 'checked.json'
+    out = call(check_data, tmp_path / 'wrapped.py', '--manifest', path)
+    assert 'train: 4 pictures, 0 bad' in out
+    images = [item['image'] for item in json.loads(path.read_text())['train']]
+    names = [n for n in NAMES if not n.startswith('kitchen')]
+    assert images == [f'{root}/images/train/{name}.jpg' for name in names]
 
 
 def test_train_and_val_that_overlap(root, call, capsys):

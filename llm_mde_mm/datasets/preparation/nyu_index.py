@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from llm_mde_mm.datasets.draws import scene_and_room
 from llm_mde_mm.datasets.preparation.manifest import (
     file_digests,
     json_bytes,
@@ -20,30 +21,10 @@ from llm_mde_mm.datasets.preparation.manifest import (
     write_once,
 )
 from llm_mde_mm.datasets.preparation.nyu_split import read_split
-from llm_mde_mm.datasets.splits import first_names
+from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.utils.errors import DataError
 
-_RECORDING = re.compile(r'(?P<room>(?P<scene>.+)_\d+)[a-z]*')
 _SPLITS = ('train', 'val', 'test')
-# Recordings of this name are of scene type 'office' in the labelled file.
-_SCENES = dict(nyu_office='office')
-
-
-def scene_and_room(folder: str) -> tuple[str, str | None]:
-    """Return what a folder's name says of scene type and room.
-
-    Args:
-        folder: ``bathroom``, ``bathroom_0001`` or ``bathroom_0001a``; the
-            letter counts the recordings of one room.
-
-    Returns:
-        Scene type, and room or None if the name has no number.
-    """
-    match = _RECORDING.fullmatch(folder)
-    if not match:
-        return folder, None
-    scene = match['scene']
-    return _SCENES.get(scene, scene), match['room']
 
 
 def index_tree(
@@ -89,8 +70,8 @@ def index_tree(
     }
     if lost:
         raise DataError(
-            f'{root} lacks {len(lost)} files: {first_names(lost)}; copy them '
-            'there, or remove their other half or their lines in the list'
+            f'{root} lacks {len(lost)} files; copy them there, or remove '
+            f'their other half or their lines in the list: {all_names(lost)}'
         )
     count = Counter(item['image'] for item in items)
     twice = [image for image, times in count.items() if times > 1]

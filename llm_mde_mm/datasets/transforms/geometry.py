@@ -15,7 +15,10 @@ from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
 from llm_mde_mm.datasets.transforms.checks import check_pair, check_prob
-from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.errors import ConfigError, DataError
+
+# 1296 x 968 and 640 x 480, as in ScanNet, differ by 0.4 %.
+_STRETCH = 0.01
 
 
 def _resize_depth(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -83,6 +86,40 @@ class ResizePicture(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(size={self.size})'
+
+
+def fit_picture(
+    results: dict, path: str, size: tuple[int, ...], resize: bool
+) -> None:
+    """Resize the picture to its depth map's size, or raise.
+
+    Args:
+        results: With ``img`` and ``ori_shape``, which change.
+        path: The depth map's file, for the message.
+        size: Height and width (H, W) of the depth map.
+        resize: Whether that was asked for.
+
+    Raises:
+        DataError: It was not, or the two shapes differ by more than 1 %.
+    """
+    height, width = results['ori_shape'][:2]
+    sizes = (
+        f'{path}: depth map is {size[0]} x {size[1]} (height x width), its '
+        f'picture {height} x {width}'
+    )
+    if not resize:
+        raise DataError(
+            f'{sizes}; where both show the same view, resize_picture=True of '
+            'DepthFolderDataset or LoadDepth brings pictures to that size'
+        )
+    stretch = abs(height * size[1] / (width * size[0]) - 1)
+    if stretch > _STRETCH:
+        raise DataError(
+            f'{sizes}: their shapes differ by {stretch:.1%}, so that they do '
+            'not show the same view; crop one first'
+        )
+    ResizePicture((size[0], size[1])).transform(results)
+    results['ori_shape'] = results['img_shape']
 
 
 @TRANSFORMS.register_module()

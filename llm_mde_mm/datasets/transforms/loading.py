@@ -10,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from llm_mde_mm.datasets.transforms.depth_formats import parse_npy, parse_pfm
+from llm_mde_mm.datasets.transforms.geometry import fit_picture
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
@@ -137,19 +138,22 @@ class LoadDepth(BaseTransform):
     appends its name to ``seg_fields``. What is negative, infinite or NaN in
     the file counts as not measured.
 
-    An item may bring its own ``metres_per_unit`` and ``invalid_values``, as
-    those of ``DepthFolderDataset`` do; they replace the arguments. Its
-    ``depth_sha256``, if it has one, must be the file's.
+    An item may bring its own ``metres_per_unit``, ``invalid_values`` and
+    ``resize_picture``, as those of ``DepthFolderDataset`` do; they replace
+    the arguments. Its ``depth_sha256``, if it has one, must be the file's.
 
     Args:
         depth_scale: Stored units a metre; 1000 for millimetres.
         invalid_values: Stored values that mean no measurement, besides 0.
+        resize_picture: Whether a picture of another size is resized to the
+            depth map's, which becomes its ``ori_shape``.
 
     Raises:
         ConfigError: ``depth_scale`` is not above 0, or no picture is loaded.
         DataError: The file is missing, empty, truncated or undecodable,
             another than its digest says, a picture that is not 16-bit with
-            one channel, or has not the picture's size.
+            one channel, or has not the picture's size; with
+            ``resize_picture``, if their shapes differ by more than 1 %.
     """
 
     deterministic = True
@@ -158,6 +162,7 @@ class LoadDepth(BaseTransform):
         self,
         depth_scale: float = 1000.0,
         invalid_values: Sequence[float] = (),
+        resize_picture: bool = False,
     ) -> None:
         if not 0 < depth_scale < float('inf'):
             raise ConfigError(
@@ -165,6 +170,7 @@ class LoadDepth(BaseTransform):
             )
         self.depth_scale = float(depth_scale)
         self.invalid_values = tuple(invalid_values)
+        self.resize_picture = resize_picture
 
     def transform(self, results: dict) -> dict:
         """Add the depth map to ``results``."""
@@ -172,12 +178,9 @@ class LoadDepth(BaseTransform):
             raise ConfigError('put LoadPicture before LoadDepth')
         path = results['depth_map_path']
         stored = read_depth(path, results.get('depth_sha256'))
-        size = tuple(results['ori_shape'][:2])
-        if stored.shape != size:
-            raise DataError(
-                f'{path}: depth map is {stored.shape[0]} x {stored.shape[1]} '
-                f'(height x width), its picture {size[0]} x {size[1]}'
-            )
+        if stored.shape != tuple(results['ori_shape'][:2]):
+            resize = results.get('resize_picture', self.resize_picture)
+            fit_picture(results, path, stored.shape, resize)
         invalid = results.get('invalid_values', self.invalid_values)
         results['gt_depth_map'] = self._metres(
             stored, results.get('metres_per_unit'), invalid
@@ -211,7 +214,8 @@ class LoadDepth(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(depth_scale={self.depth_scale}, '
-            f'invalid_values={self.invalid_values})'
+            f'invalid_values={self.invalid_values}, '
+            f'resize_picture={self.resize_picture})'
         )
 
 

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from llm_mde_mm.datasets.draws import scene_and_room
 from llm_mde_mm.datasets.preparation import index_tree, write_index
-from llm_mde_mm.datasets.preparation.nyu_index import scene_and_room
 from llm_mde_mm.utils.errors import DataError
 
 
@@ -164,6 +164,17 @@ def test_half_a_pair(tmp_path, half):
     (tmp_path / half).unlink()
     with pytest.raises(DataError, match=half):
         index_tree(tmp_path)
+
+
+def test_all_missing_files_are_listed(tmp_path):
+    numbers = [f'{i:05}' for i in range(7)]
+    add(tmp_path, *(f'cafe:{number}' for number in numbers))
+    lost = [f'cafe/sync_depth_{number}.png' for number in numbers]
+    for name in lost:
+        (tmp_path / name).unlink()
+    with pytest.raises(DataError, match='lacks 7 files') as info:
+        index_tree(tmp_path)
+    assert str(info.value).splitlines()[1:] == [f'  {n}' for n in lost]
 
 
 @pytest.mark.parametrize(
