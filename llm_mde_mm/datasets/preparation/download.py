@@ -21,7 +21,9 @@ _TIMEOUT = 60  # seconds without a byte
 _AGAIN = 'run the same command again to go on where it stopped'
 
 
-def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
+def download_file(
+    url: str, path: Path, size: int, md5: str, also: int = 0
+) -> dict[str, str]:
     """Download a file, going on where an interrupted download stopped.
 
     Args:
@@ -30,6 +32,7 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
             nothing is downloaded.
         size: Its size in bytes.
         md5: Its MD5 in hex digits.
+        also: Bytes that the same disk must hold after the download.
 
     Returns:
         Its ``md5`` and ``sha256``, from one pass over it.
@@ -52,7 +55,7 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
             )
         return digests
     part = path.with_name(f'{path.name}.part')
-    _complete(url, part, size)
+    _complete(url, part, size, also)
     digests, problem = _compare(part, size, md5)
     if problem:
         # A damaged part can only be continued into a damaged file.
@@ -65,12 +68,15 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
     return digests
 
 
-def _complete(url: str, part: Path, size: int) -> None:
+def _complete(url: str, part: Path, size: int, also: int) -> None:
     """Fetch what a part lacks."""
     if part.exists() and part.stat().st_size > size:
         part.unlink()
     arrived = part.stat().st_size if part.exists() else 0
-    check_space(part.parent, size - arrived, 'the download needs')
+    what = 'the download and what is made of it need' if also else ''
+    check_space(
+        part.parent, size - arrived + also, what or 'the download needs'
+    )
     make_folder(part.parent)
     if arrived < size:
         try:
