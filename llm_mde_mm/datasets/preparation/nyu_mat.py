@@ -13,8 +13,8 @@ from llm_mde_mm.datasets.preparation.encoding import (
 from llm_mde_mm.datasets.preparation.folders import check_space
 from llm_mde_mm.datasets.preparation.layout import (
     FOLDERS,
-    check_strangers,
     files_of,
+    take_over,
 )
 from llm_mde_mm.datasets.preparation.manifest import (
     check_settings,
@@ -201,7 +201,7 @@ def _list_items(
                 )
             )
         pixels = data.pixels
-    check_strangers(out, items)
+    take_over(out, items)
     to_come = [
         i for i in items if not all((out / i[k]).exists() for k in FOLDERS)
     ]
