@@ -1,7 +1,6 @@
 """Depth scores averaged over pictures, as an MMEngine metric."""
 
 import logging
-import math
 import os
 from collections.abc import Sequence
 from os.path import splitext
@@ -15,8 +14,7 @@ from mmseg.registry import METRICS
 from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
-from .constant_baseline import candidate_constants, constant_scores
-from .functional import SCORES
+from .constant_baseline import ConstantBaseline, constant_scores
 from .protocols import Protocol, get_protocol
 from .report import headline, protocol_settings, protocol_words, score_table
 from .scoring import picture_values, read_maps
@@ -29,7 +27,7 @@ class MonocularDepthMetric(BaseMetric):
 
     Each picture is scored at its own size. One without a pixel to score is
     left out and reported. Only numbers are kept until the end: ten a picture
-    and alignment, and with ``constant_baseline`` 200 more.
+    and alignment, and with ``constant_baseline`` 1,800 more.
 
     Args:
         protocol (str): ``'nyu'``, ``'midas'`` or ``'reference_code'``, see
@@ -90,11 +88,7 @@ class MonocularDepthMetric(BaseMetric):
             raise ConfigError(f'bootstrap must be 0 or more, got {bootstrap}')
         self.constant_baseline = constant_baseline
         self.bootstrap = bootstrap
-        nearest, farthest = self.protocol.depth_range
-        # 0.3 to 10 m, in proportion to the range.
-        self.constants = candidate_constants(
-            max(nearest, 0.03 * farthest), farthest
-        )
+        self.constants = _baseline(self.protocol).constants
         self.per_picture: list[dict] = []
         self._report: dict[str, Any] = {}
 
@@ -134,8 +128,7 @@ class MonocularDepthMetric(BaseMetric):
                     # Not summed here: only when all processes' results are
                     # collected is it known which pictures are padding.
                     scores = constant_scores(gt, mask, self.constants)
-                    abs_rel = scores[SCORES.index('abs_rel')]
-                    result['constants'] = abs_rel.astype(np.float32)
+                    result['constants'] = scores.astype(np.float32)
             # Also without a score: padding is told by its position.
             self.results.append(result)
 
@@ -161,7 +154,7 @@ class MonocularDepthMetric(BaseMetric):
             self.bootstrap,
         )
         counts = dict(pictures=len(scored), skipped=len(results) - len(scored))
-        constant, row = _constant(scored, self.constants)
+        constant, row = _constant(scored, self.protocol)
         flip_tta = any(r['flip_tta'] for r in scored)
         words = protocol_words(self.protocol, flip_tta)
         resamples = self.bootstrap if summary.intervals else 0
@@ -239,15 +232,21 @@ def _scored(results: list[dict], protocol: Protocol) -> list[dict]:
 
 
 def _constant(
-    scored: list[dict], constants: np.ndarray
+    scored: list[dict], protocol: Protocol
 ) -> tuple[dict[str, float], list[tuple[str, list[float]]]]:
     """Metrics and row of the best constant; empty if none was scored."""
     if 'constants' not in scored[0]:
         return {}, []
-    mean = sum(r['constants'].astype(np.float64) for r in scored) / len(scored)
-    best = int(mean.argmin())
-    abs_rel, depth = float(mean[best]), float(constants[best])
-    # Of the other scores nothing was kept.
-    row = [abs_rel if name == 'abs_rel' else math.nan for name in SCORES]
-    metrics = dict(constant_abs_rel=abs_rel, constant_depth=depth)
-    return metrics, [(f'best constant ({depth:.2f} m)', row)]
+    baseline = _baseline(protocol)
+    for r in scored:
+        baseline.add(r['constants'])
+    depth, scores = baseline.compute()
+    metrics = dict(constant_abs_rel=scores['abs_rel'], constant_depth=depth)
+    title = f'best constant ({depth:.2f} m)'
+    return metrics, [(title, list(scores.values()))]
+
+
+def _baseline(protocol: Protocol) -> ConstantBaseline:
+    """An empty baseline: 0.3 to 10 m, in proportion to the range."""
+    lowest, highest = protocol.depth_range
+    return ConstantBaseline(max(lowest, 0.03 * highest), highest)
