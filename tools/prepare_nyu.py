@@ -19,8 +19,9 @@ from llm_mde_mm.datasets.preparation import (
     read_split,
     write_index,
 )
+from llm_mde_mm.datasets.preparation.folders import check_space, on_one_disk
 from llm_mde_mm.datasets.preparation.nyu_labeled import DEPTHS
-from llm_mde_mm.datasets.preparation.nyu_mat import PICTURES
+from llm_mde_mm.datasets.preparation.nyu_mat import PICTURES, expected_bytes
 from llm_mde_mm.utils.errors import ConfigError
 
 
@@ -82,7 +83,11 @@ def prepare_mat(args: argparse.Namespace) -> None:
     )
     digests = None
     if args.download:
-        digests = download_file(args.url, mat, LABELED_SIZE, LABELED_MD5)
+        also = expected_bytes(args.out)
+        if not on_one_disk(mat.parent, args.out):
+            check_space(args.out, also, 'the pictures take about')
+            also = 0
+        digests = download_file(args.url, mat, LABELED_SIZE, LABELED_MD5, also)
     source = check_labeled(mat, not args.no_verify, digests)
     done = prepare_labeled(
         mat,

@@ -3,6 +3,7 @@
 import shlex
 import statistics
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .table_pages import Row, score_splits, spread
 
@@ -36,7 +37,8 @@ def markdown(table: str, rows: Sequence[Row]) -> str:
     parts.append(
         'Means over the seeds, ± one standard deviation. "Change" is of Abs '
         f'Rel without alignment against {rows[0].name}; "median" and "affine" '
-        'are Abs Rel so aligned. Protocol '
+        'are Abs Rel so aligned. "95 % interval" is of Abs Rel over pictures, '
+        'by bootstrap, its ends the means over the seeds. Protocol '
         f'{first["scores"]["val"]["protocol"]}.'
     )
     for split in score_splits(rows):
@@ -64,6 +66,14 @@ def _cell(values: Sequence[float], form: str = '.3f') -> str:
     return text if deviation is None else f'{text} ± {deviation:{form}}'
 
 
+def _interval(ends: Sequence[Any]) -> str:
+    """The means of intervals' lower and upper ends."""
+    if not ends:
+        return '-'
+    low, high = map(statistics.fmean, zip(*ends, strict=True))
+    return f'{low:.3f} to {high:.3f}'
+
+
 def _score_table(rows: Sequence[Row], split: str) -> str:
     reference = rows[0].values('scores', split, 'abs_rel')
     body = []
@@ -76,6 +86,7 @@ def _score_table(rows: Sequence[Row], split: str) -> str:
             ratio = statistics.fmean(own) / statistics.fmean(reference)
             change = f'{100 * (ratio - 1):+.1f} %'
         cells = [_cell(row.values('scores', split, key)) for key in SHOWN]
+        cells.insert(1, _interval(row.values('scores', split, 'abs_rel_ci95')))
         body.append([row.name, str(len(own)), *cells, change])
     constants = [
         value
@@ -84,9 +95,11 @@ def _score_table(rows: Sequence[Row], split: str) -> str:
     ]
     # Of one number only where all rows are scored on the same pictures.
     if len({round(value, 6) for value in constants}) == 1:
-        blank = ['-'] * len(SHOWN)
+        blank = ['-'] * (len(SHOWN) + 1)
         body.append(['best constant', '', _cell(constants[:1]), *blank])
-    return _table(['row', 'seeds', *SHOWN.values(), 'change'], body)
+    first, *others = SHOWN.values()
+    head = ['row', 'seeds', first, '95 % interval', *others, 'change']
+    return _table(head, body)
 
 
 def _ablation_table(rows: Sequence[Row], split: str) -> str:

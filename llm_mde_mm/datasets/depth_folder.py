@@ -7,6 +7,7 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from llm_mde_mm.datasets.chosen import ChosenDataset
+from llm_mde_mm.datasets.inspection import add_hashes
 from llm_mde_mm.datasets.pair_lists import check_depth_scale, read_index
 from llm_mde_mm.datasets.pairing import Pair, pair_files, scene_namer
 from llm_mde_mm.utils.errors import ConfigError, DataError
@@ -67,6 +68,8 @@ class DepthFolderDataset(ChosenDataset):
             size of its depth map.
         subset: Which of the pictures, a rule of
             :func:`llm_mde_mm.datasets.splits.choose`; None takes all.
+        hashes: JSON file of ``tools/check_data.py --manifest``, with whose
+            hashes the files are compared; it comes before ``index``.
         **kwargs: ``check_files``, ``check_hashes``, ``max_damaged`` and
             ``cache_mb`` of :class:`ChosenDataset`; ``pipeline``,
             ``test_mode``, ``lazy_init``, ``indices``, ``serialize_data``,
@@ -75,8 +78,9 @@ class DepthFolderDataset(ChosenDataset):
     Raises:
         ConfigError: An argument is malformed, missing or does not go with
             another.
-        DataError: Nothing matches, a picture has no depth map or two, or
-            the index cannot be read; at the first use if ``lazy_init``.
+        DataError: Nothing matches, a picture has no depth map or two, the
+            index or the hashes cannot be read, or these lack a file; at the
+            first use if ``lazy_init``.
     """
 
     METAINFO = dict(
@@ -98,6 +102,7 @@ class DepthFolderDataset(ChosenDataset):
         split: str | None = None,
         resize_picture: bool = False,
         subset: Mapping[str, Any] | None = None,
+        hashes: str | os.PathLike | None = None,
         **kwargs: Any,
     ) -> None:
         for key in ('ann_file', 'data_prefix'):
@@ -150,6 +155,7 @@ class DepthFolderDataset(ChosenDataset):
         self.index = None if index is None else os.path.expanduser(index)
         self.split = split
         self.resize_picture = resize_picture
+        self.hashes = None if hashes is None else os.path.expanduser(hashes)
         super().__init__(
             subset=subset,
             data_root=os.path.expanduser(data_root or ''),
@@ -175,7 +181,10 @@ class DepthFolderDataset(ChosenDataset):
             self._key_of(pairs, self.group_by),
             self._key_of(pairs, 'room'),
         )
-        return [self._item(pairs[name]) for name in chosen]
+        items = [self._item(pairs[name]) for name in chosen]
+        if self.hashes is not None:
+            add_hashes(items, self.hashes)
+        return items
 
     def _pairs(self) -> list[Pair]:
         """Return all pairs of the folder, or of the index's split."""

@@ -1,5 +1,6 @@
 """Decode every sample of a data set and say what is wrong with it."""
 
+import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from mmseg.registry import TRANSFORMS
 
 from llm_mde_mm.datasets.preparation.manifest import file_digests
-from llm_mde_mm.utils.errors import LLMMDEError
+from llm_mde_mm.utils.errors import DataError, LLMMDEError
 
 _LOADERS = ('LoadPicture', 'LoadDepth')
 
@@ -47,6 +48,40 @@ class Sample(NamedTuple):
             key: None if value != value else value
             for key, value in self._asdict().items()
         }
+
+
+def add_hashes(items: Sequence[dict], path: str) -> None:
+    """Give items the hashes that ``tools/check_data.py`` wrote.
+
+    Args:
+        items: Items of a data set, changed in place.
+        path: Its ``--manifest``.
+
+    Raises:
+        DataError: It cannot be read, or lacks a sound file of an item.
+    """
+    known = {}
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        del content['problems']
+        for sample in (one for split in content.values() for one in split):
+            for kind in ('image', 'depth'):
+                file = os.path.abspath(sample[kind] or '')
+                known[file] = sample[f'{kind}_sha256']
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f'cannot read hashes {path!r} ({error!r}): give a file of '
+            'tools/check_data.py --manifest'
+        ) from error
+    for item in items:
+        for key, kind in (('img_path', 'image'), ('depth_map_path', 'depth')):
+            digest = known.get(os.path.abspath(item[key]))
+            if digest is None:
+                raise DataError(
+                    f'{path!r} has no hash of {item[key]}: write it again by '
+                    'tools/check_data.py --manifest'
+                )
+            item[f'{kind}_sha256'] = digest
 
 
 def loading_steps(pipeline: Sequence[Mapping]) -> list[Any]:

@@ -17,7 +17,7 @@ from llm_mde_mm.utils.errors import ConfigError, DataError
 from .constant_baseline import ConstantBaseline, constant_scores
 from .protocols import Protocol, get_protocol
 from .report import headline, protocol_settings, protocol_words, score_table
-from .scoring import picture_values, read_maps, scored_pixels
+from .scoring import picture_values, read_maps
 from .summary import named_values, summarise
 
 
@@ -105,12 +105,12 @@ class MonocularDepthMetric(BaseMetric):
         Raises:
             DataError: If a prediction is not of its ground truth's size or,
                 not clamped, not positive.
-            NonFinitePredictionError: If a prediction holds NaN or infinity.
+            NonFinitePredictionError: If a prediction holds NaN or infinity
+                where it is scored.
         """
         for sample in data_samples:
             path = str(sample.get('img_path', '(no img_path)'))
-            pred, gt = read_maps(sample, path)
-            mask = scored_pixels(gt, self.protocol)
+            pred, gt, mask = read_maps(sample, path, self.protocol)
             result: dict[str, Any] = dict(
                 img_path=path,
                 pixels=int(mask.sum()),

@@ -15,7 +15,7 @@ from .protocols import Protocol
 
 
 class NonFinitePredictionError(DataError):
-    """A predicted depth map holds NaN or infinity."""
+    """A predicted depth map holds NaN or infinity where it is scored."""
 
 
 def scored_pixels(gt: Tensor, protocol: Protocol) -> Tensor:
@@ -69,20 +69,26 @@ def picture_values(
     return torch.stack(rows).numpy()
 
 
-def read_maps(sample: Mapping[str, Any], path: str) -> tuple[Tensor, Tensor]:
+def read_maps(
+    sample: Mapping[str, Any], path: str, protocol: Protocol
+) -> tuple[Tensor, Tensor, Tensor]:
     """Read prediction and ground truth of one data sample.
 
     Args:
         sample (Mapping[str, Any]): With ``pred_depth_map`` and
             ``gt_depth_map``, whose ``data`` are (1, H, W).
         path (str): What to call the sample in a message.
+        protocol (Protocol): Which pixels are scored. What a prediction holds
+            elsewhere does not matter.
 
     Returns:
-        tuple[Tensor, Tensor]: Both (H, W), on the prediction's device.
+        tuple[Tensor, Tensor, Tensor]: Both and the mask of
+        :func:`scored_pixels`, (H, W), on the prediction's device.
 
     Raises:
         DataError: If the prediction is not of its ground truth's size.
-        NonFinitePredictionError: If it holds NaN or infinity.
+        NonFinitePredictionError: If it holds NaN or infinity where it is
+            scored.
     """
     maps = []
     for name in ('pred_depth_map', 'gt_depth_map'):
@@ -96,8 +102,11 @@ def read_maps(sample: Mapping[str, Any], path: str) -> tuple[Tensor, Tensor]:
             f'ground truth {tuple(gt.shape)}; both must be (1, H, W), at '
             "the picture's own size"
         )
-    if not bool(torch.isfinite(pred).all()):
+    pred, gt = pred[0], gt[0].to(pred.device)
+    mask = scored_pixels(gt, protocol)
+    if not bool(pred[mask].isfinite().all()):
         raise NonFinitePredictionError(
-            f'{path}: the predicted depth holds NaN or infinity'
+            f'{path}: the predicted depth holds NaN or infinity where the '
+            'protocol scores it'
         )
-    return pred[0], gt[0].to(pred.device)
+    return pred, gt, mask

@@ -27,6 +27,7 @@ def result(row, seed, value, pictures=28, **changes):
         abs_rel_affine=value / 4,
         rmse=2 * value,
         d1=1 - value,
+        abs_rel_ci95=[value - 0.05, value + 0.1],
         constant_abs_rel=0.5,
         protocol='nyu: in words',
     )
@@ -82,7 +83,8 @@ def test_the_page_has_mean_spread_and_change(results):
     change = 100 * (double['fixed'].mean() / double['none'].mean() - 1)
     assert none[-1] == '-' and fixed[-1] == f'{change:+.1f} %'
     assert constant[:3] == ['best constant', '', '0.500']
-    assert {len(cells) for cells in (head, none, fixed, constant)} == {8}
+    assert {len(cells) for cells in (head, none, fixed, constant)} == {9}
+    assert head[2:4] == ['Abs Rel', '95 % interval']
     assert 'nyu: in words' in page and 'vision clip' in page
     assert 'python tools/run_table.py table3 --amp\n' in page
     cost = lines_of(page, 'Cost')[3]
@@ -91,6 +93,19 @@ def test_the_page_has_mean_spread_and_change(results):
         *('10 ± 1', '-'),
     ]
     assert 'Parts taken away' not in page
+
+
+def test_the_interval_stands_beside_its_score(results):
+    del results[-1]['scores']['val']['abs_rel_ci95']
+    page = markdown('table3', group_rows(results))
+    none, fixed = lines_of(page, '`val`')[2:4]
+    mean = np.mean(VALUES['none'])
+    assert none[3] == f'{mean - 0.05:.3f} to {mean + 0.1:.3f}'
+    assert fixed[3] == '0.160 to 0.310'
+    for scores in (part for r in results for part in r['scores'].values()):
+        scores.pop('abs_rel_ci95', None)
+    page = markdown('table3', group_rows(results))
+    assert lines_of(page, '`val`')[2][3] == '-'
 
 
 def test_the_page_has_ablations(results):

@@ -2,6 +2,7 @@ import json
 import pickle
 import re
 from functools import partial
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from mmseg.registry import DATASETS
 from llm_mde_mm.apis import launch
 from llm_mde_mm.datasets import SyntheticRooms
 from llm_mde_mm.datasets.depth_folder import DepthFolderDataset
+from llm_mde_mm.datasets.inspection import inspect_all
 from llm_mde_mm.datasets.splits import choose, split_digest
 from llm_mde_mm.datasets.transforms import LoadDepth, LoadPicture
 from llm_mde_mm.utils.depth_io import write_depth_npy, write_depth_png
@@ -471,3 +473,31 @@ def test_digest_in_the_log(root, monkeypatch):
         f"DepthFolderDataset '{root}': 2 of 4 pictures, digest "
         f'{split_digest(names(dataset))}'
     ]
+
+
+def test_hashes_of_check_data(root, tmp_path):
+    path = tmp_path / 'hashes.json'
+    samples = inspect_all(folder(root), PIPELINE)
+    content = dict(problems=[], train=[one.to_json() for one in samples])
+    path.write_text(json.dumps(content))
+    dataset = folder(root, hashes=path, pipeline=PIPELINE)
+    assert len([dataset[i] for i in range(4)]) == 4
+    for name in ('hall/rgb/8.jpg', 'hall/depth/8.png'):
+        file = root / name
+        sound = file.read_bytes()
+        # Behind the end of the picture, where a decoder sees nothing.
+        file.write_bytes(sound + b'1')
+        dataset = folder(root, hashes=path, pipeline=PIPELINE)
+        with pytest.raises(DataError, match=f'{file}: .*SHA-256 differs'):
+            dataset[3]
+        folder(root, pipeline=PIPELINE)[3]
+        file.write_bytes(sound)
+    for kind in ('rgb/9.jpg', 'depth/9.png'):
+        shutil.copy(
+            root / 'hall' / kind.replace('9', '8'), root / 'hall' / kind
+        )
+    with pytest.raises(DataError, match=r'no hash of .*hall/rgb/9\.jpg'):
+        folder(root, hashes=path)
+    path.write_text('[]')
+    with pytest.raises(DataError, match='cannot read hashes .*hashes.json'):
+        folder(root, hashes=path)

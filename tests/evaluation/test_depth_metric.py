@@ -260,11 +260,35 @@ def test_a_bad_prediction_is_named(make_case, make_sample):
     metric = MonocularDepthMetric()
     with pytest.raises(ValueError, match=r'b\.jpg.*own size'):
         metric.process(None, [make_sample(pred[:, 1:], gt, 'b.jpg')])
+    row, column = eval_mask(gt, crop='nyu_eigen').nonzero()[0]
     for value in ('nan', 'inf'):
         broken = pred.clone()
-        broken[3, 4] = float(value)
+        broken[row, column] = float(value)
         with pytest.raises(NonFinitePredictionError, match=r'c\.jpg'):
             metric.process(None, [make_sample(broken, gt, 'c.jpg')])
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '-inf'])
+@pytest.mark.parametrize('alignment', ALIGNMENTS)
+def test_pixels_that_are_not_scored_never_matter(
+    make_case, make_sample, alignment, value
+):
+    pred, gt = make_case(0)
+    broken = pred.clone()
+    broken[~eval_mask(gt, crop='nyu_eigen')] = float(value)
+    want, got = (
+        _run(
+            [make_sample(p, gt)],
+            alignment=alignment,
+            crop='nyu_eigen',
+            clamp=False,
+        )[1]
+        for p in (pred, broken)
+    )
+    assert got == want
+    # All pixels count there.
+    with pytest.raises(NonFinitePredictionError):
+        _run([make_sample(broken, gt)], protocol='reference_code')
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Command: python tests/reliability/damaged_samples.py
 """
 
 import hashlib
+import io
 import json
 import logging
 import sys
@@ -24,8 +25,14 @@ from llm_mde_mm.utils.errors import DataError
 
 BASES = 8  # sound samples, of which each damaged one is made
 # What a loader cannot see without a hash: decoders of JPEG accept changed
-# coefficients, and another picture's depth map is a sound file.
-UNSEEN = ('flipped byte, picture', 'depth map of another picture')
+# coefficients, arrays have no checksum, and another picture's depth map is a
+# sound file.
+UNSEEN = (
+    'flipped byte, picture',
+    'flipped byte, npy depth map',
+    'flipped byte, pfm depth map',
+    'depth map of another picture',
+)
 
 
 class Damage(NamedTuple):
@@ -37,12 +44,14 @@ class Damage(NamedTuple):
         count: How many of the 200 samples.
         change: Sound bytes, another sample's bytes and a generator to
             damaged bytes.
+        depth: How the tree's depth maps end.
     """
 
     name: str
     kind: str
     count: int
     change: Callable[[bytes, bytes, np.random.Generator], bytes]
+    depth: str = 'png'
 
 
 def _cut(data: bytes, other: bytes, draw: np.random.Generator) -> bytes:
@@ -76,11 +85,27 @@ def _text(data: bytes, other: bytes, draw: np.random.Generator) -> bytes:
     return b'scene: kitchen\nframe: %d\n' % draw.integers(1000)
 
 
+def _npy(metres: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, metres)
+    return stream.getvalue()
+
+
+def _pfm(metres: np.ndarray) -> bytes:
+    height, width = metres.shape
+    head = f'Pf\n{width} {height}\n-1.0\n'.encode()
+    return head + metres[::-1].astype('<f4').tobytes()
+
+
+_DEPTHS = dict(png=lambda m: _png(millimetres(m)), npy=_npy, pfm=_pfm)
+
 DAMAGES = (
-    Damage('truncated picture', 'images', 25, _cut),
-    Damage('truncated depth map', 'annotations', 25, _cut),
-    Damage('flipped byte, picture', 'images', 30, _flip),
-    Damage('flipped byte, depth map', 'annotations', 30, _flip),
+    Damage('truncated picture', 'images', 20, _cut),
+    Damage('truncated depth map', 'annotations', 20, _cut),
+    Damage('flipped byte, picture', 'images', 25, _flip),
+    Damage('flipped byte, depth map', 'annotations', 25, _flip),
+    Damage('flipped byte, npy depth map', 'annotations', 10, _flip, 'npy'),
+    Damage('flipped byte, pfm depth map', 'annotations', 10, _flip, 'pfm'),
     Damage(
         'depth map of another picture', 'annotations', 20, lambda a, b, c: b
     ),
@@ -93,7 +118,7 @@ DAMAGES = (
 )
 
 
-def write_tree(root: Path) -> list[str]:
+def write_tree(root: Path, depth: str) -> list[str]:
     """Write sound samples in the NYU layout, and their manifest."""
     rooms = SyntheticRooms(num_rooms=BASES, size=(60, 80))
     items = []
@@ -103,11 +128,11 @@ def write_tree(root: Path) -> list[str]:
         item = dict(name=name, split='train', room=f'{name}_room')
         contents = dict(
             image=cv2.imencode('.jpg', room['img'])[1].tobytes(),
-            depth=_png(millimetres(room['gt_depth_map'])),
+            depth=_DEPTHS[depth](room['gt_depth_map']),
         )
         for key, folder, end in (
             ('image', 'images', 'jpg'),
-            ('depth', 'annotations', 'png'),
+            ('depth', 'annotations', depth),
         ):
             item[key] = f'{folder}/train/{name}.{end}'
             digest = hashlib.sha256(contents[key]).hexdigest()
@@ -119,12 +144,18 @@ def write_tree(root: Path) -> list[str]:
     return sorted(item['name'] for item in items)
 
 
+def _dataset(root: Path, **kwargs) -> NYUDepthDataset:
+    return NYUDepthDataset(
+        root,
+        depth_suffix=f'.{root.name}',
+        pipeline=[LoadPicture(), LoadDepth()],
+        **kwargs,
+    )
+
+
 def outcome(root: Path, place: int, hashes: bool, path: Path) -> str:
     """Load a sample: 'error', 'unharmed', 'changed', or what is wrong."""
-    pipeline = [LoadPicture(), LoadDepth()]
-    dataset = NYUDepthDataset(
-        root, check_hashes=hashes, pipeline=pipeline, serialize_data=False
-    )
+    dataset = _dataset(root, check_hashes=hashes, serialize_data=False)
     try:
         item = dataset[place]
     except DataError as error:
@@ -149,28 +180,27 @@ def run(root: Path, step: int = 1) -> dict[bool, Counter]:
     Returns:
         For True (hashes known) and False: (damage, outcome) to its number.
     """
-    names = write_tree(root)
-    dataset = NYUDepthDataset(root, pipeline=[LoadPicture(), LoadDepth()])
-    for i in range(BASES):
-        item = dataset[i]
-        np.savez(
-            root / f'{i}.npz',
-            img=item['img'],
-            gt_depth_map=item['gt_depth_map'],
-        )
+    names = []
+    for depth in _DEPTHS:
+        names = write_tree(root / depth, depth)
+        dataset = _dataset(root / depth)
+        for i in range(BASES):
+            item = {k: dataset[i][k] for k in ('img', 'gt_depth_map')}
+            np.savez(root / depth / f'{i}.npz', **item)
     samples = [damage for damage in DAMAGES for _ in range(damage.count)]
     counts: dict[bool, Counter] = {True: Counter(), False: Counter()}
     for number, damage in list(enumerate(samples))[::step]:
         draw = np.random.default_rng(number)
         place = int(draw.integers(BASES))
-        end = 'jpg' if damage.kind == 'images' else 'png'
-        folder = root / damage.kind / 'train'
+        tree = root / damage.depth
+        end = 'jpg' if damage.kind == 'images' else damage.depth
+        folder = tree / damage.kind / 'train'
         path = folder / f'{names[place]}.{end}'
         other = folder / f'{names[place - 1]}.{end}'
         sound = path.read_bytes()
         path.write_bytes(damage.change(sound, other.read_bytes(), draw))
         for hashes, count in counts.items():
-            count[damage.name, outcome(root, place, hashes, path)] += 1
+            count[damage.name, outcome(tree, place, hashes, path)] += 1
         path.write_bytes(sound)
     return counts
 

@@ -11,6 +11,7 @@ import torch
 from mmseg.registry import DATASETS, MODELS
 
 from llm_mde_mm.apis import DepthInferencer, launch
+from llm_mde_mm.engine import DepthRunner
 from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
 from tests.tools.conftest import ROOT
@@ -101,6 +102,17 @@ def test_a_model_dtype_that_is_none(tmp_path):
         options = dict(model_dtype=name, work_dir=str(tmp_path))
         with pytest.raises(ConfigError, match=f"model_dtype is '{name}'"):
             launch.build_runner(launch.load_config(ROOMS, options))
+
+
+@pytest.mark.parametrize('prefix', [None, 'a'])
+def test_metrics_whose_scores_share_names(prefix):
+    metric = dict(type='MonocularDepthMetric', prefix=prefix)
+    other = dict(type='MonocularDepthMetric', protocol='midas', prefix='b')
+    build = DepthRunner.__new__(DepthRunner).build_evaluator
+    for good in (metric, [metric, other, dict(type='ValidationLoss')]):
+        assert build(good).metrics[0].prefix == (prefix or '')
+    with pytest.raises(ConfigError, match=f"prefix '{prefix or ''}', so"):
+        build([metric, {**other, 'prefix': prefix}])
 
 
 def test_lora_pattern_that_matches_nothing():

@@ -3,7 +3,10 @@
 import functools
 import hashlib
 import json
+import shutil
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +118,43 @@ def test_mistakes_end_before_the_download(
         )
     assert published.requests == []
     assert not (tmp_path / 'new.mat').exists()
+
+
+@pytest.mark.parametrize('one_disk', [True, False])
+def test_room_for_file_and_pictures_comes_before_the_download(
+    tool, published, split, tmp_path, monkeypatch, one_disk
+):
+    # Five pictures to come, of 2.5 bytes a pixel.
+    pictures, size = 5 * 640 * 480 * 5 // 2, len(published.data)
+    out, mat = tmp_path / 'out/nyu', tmp_path / 'mat/new.mat'
+    depth = out / 'annotations/train/kitchen_00000.png'
+    depth.parent.mkdir(parents=True)
+    depth.touch()
+    free = pictures + size - 1 if one_disk else pictures - 1
+    asked = []
+
+    def disk_usage(path):
+        asked.append(path)
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr(shutil, 'disk_usage', disk_usage)
+    if not one_disk:
+        stat = Path.stat
+        monkeypatch.setattr(
+            Path,
+            'stat',
+            lambda path, **how: SimpleNamespace(
+                st_dev='out' in path.parts, st_mode=stat(path, **how).st_mode
+            ),
+        )
+    needed = f'{pictures + one_disk * size:,} bytes'
+    with pytest.raises(SystemExit, match=f'{free:,} bytes are .* {needed}'):
+        tool(
+            *('mat', out, '--download', '--url', published.url),
+            *('--mat', mat, '--split-file', split),
+        )
+    assert published.requests == []
+    assert asked == [tmp_path if one_disk else out]
 
 
 def test_a_file_that_is_not_the_published_one(tool, tmp_path):

@@ -5,21 +5,25 @@ What has arrived lies in ``<name>.part`` until size and checksum are right.
 
 import http.client
 import os
-import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
 from llm_mde_mm.datasets.preparation.folders import check_space, make_folder
 from llm_mde_mm.datasets.preparation.manifest import file_digests
-from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.errors import DataError, WriteError
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
+_AGAIN = 'run the same command again to go on where it stopped'
 
 
-def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
+def download_file(
+    url: str, path: Path, size: int, md5: str, also: int = 0
+) -> dict[str, str]:
     """Download a file, going on where an interrupted download stopped.
 
     Args:
@@ -28,6 +32,7 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
             nothing is downloaded.
         size: Its size in bytes.
         md5: Its MD5 in hex digits.
+        also: Bytes that the same disk must hold after the download.
 
     Returns:
         Its ``md5`` and ``sha256``, from one pass over it.
@@ -36,7 +41,8 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
         DataError: The server does not answer, the connection broke (the part
             stays, to be resumed), the content has another size or checksum
             (the part is removed), or another file has the name (it stays).
-        WriteError: The disk is too full, or the folder cannot be made.
+        WriteError: The disk is too full or fills up (the part stays), or the
+            folder cannot be made.
     """
     if not url.startswith(('http://', 'https://')):
         raise DataError(f'{url!r} is not an http:// or https:// address')
@@ -49,7 +55,7 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
             )
         return digests
     part = path.with_name(f'{path.name}.part')
-    _complete(url, part, size)
+    _complete(url, part, size, also)
     digests, problem = _compare(part, size, md5)
     if problem:
         # A damaged part can only be continued into a damaged file.
@@ -62,20 +68,23 @@ def download_file(url: str, path: Path, size: int, md5: str) -> dict[str, str]:
     return digests
 
 
-def _complete(url: str, part: Path, size: int) -> None:
+def _complete(url: str, part: Path, size: int, also: int) -> None:
     """Fetch what a part lacks."""
     if part.exists() and part.stat().st_size > size:
         part.unlink()
     arrived = part.stat().st_size if part.exists() else 0
-    check_space(part.parent, size - arrived, 'the download needs')
+    what = 'the download and what is made of it need' if also else ''
+    check_space(
+        part.parent, size - arrived + also, what or 'the download needs'
+    )
     make_folder(part.parent)
     if arrived < size:
         try:
             _fetch(url, part, arrived, size)
-        except (OSError, http.client.HTTPException) as error:
-            raise DataError(
-                f'{url}: {error}; run the same command again to go on where '
-                'it stopped'
+        except OSError as error:
+            raise WriteError(
+                f'{part} cannot be written: {error.strerror or error}; free '
+                f'some space and {_AGAIN}'
             ) from error
     arrived = part.stat().st_size
     if arrived < size:
@@ -86,16 +95,26 @@ def _complete(url: str, part: Path, size: int) -> None:
 
 
 def _fetch(url: str, part: Path, arrived: int, size: int) -> None:
-    """Append what is missing to a part, at most one byte above the size."""
+    """Append what is missing to a part, at most one byte above the size.
+
+    Raises:
+        DataError: It does not arrive.
+        OSError: It cannot be written.
+    """
     headers = {'Range': f'bytes={arrived}-'} if arrived else {}
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+    with _connection(url):
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    with response:
         # A server that ignores Range sends the file from its beginning.
         resumed = response.status == 206 and response.headers.get(
             'Content-Range', ''
         ).startswith(f'bytes {arrived}-')
         if response.status == 206 and not resumed:
-            raise OSError('the server sent another range than asked for')
+            raise DataError(
+                f'{url}: the server sent another range than asked for; '
+                f'{_AGAIN}'
+            )
         start = arrived if resumed else 0
         with (
             open(part, 'ab' if resumed else 'wb') as stream,
@@ -107,12 +126,23 @@ def _fetch(url: str, part: Path, arrived: int, size: int) -> None:
                 desc=part.stem,
             ) as bar,
         ):
-            while start <= size and (
-                block := response.read(min(_BLOCK, size + 1 - start))
-            ):
+            while start <= size:
+                with _connection(url):
+                    block = response.read(min(_BLOCK, size + 1 - start))
+                if not block:
+                    break
                 stream.write(block)
                 start += len(block)
                 bar.update(len(block))
+
+
+@contextmanager
+def _connection(url: str) -> Iterator[None]:
+    """Tell what breaks a connection from what a disk does."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise DataError(f'{url}: {error}; {_AGAIN}') from error
 
 
 def _compare(path: Path, size: int, md5: str) -> tuple[dict[str, str], str]:

@@ -52,3 +52,12 @@ def check_space(folder: Path, needed: int, what: str) -> None:
             f'{folder}: {free:,} bytes are free, but {what} {needed:,} bytes; '
             'make room or choose another folder'
         )
+
+
+def on_one_disk(*folders: Path) -> bool:
+    """Return whether folders, which need not exist, share a disk.
+
+    Raises:
+        WriteError: One of them is a file.
+    """
+    return len({folder_above(path).stat().st_dev for path in folders}) == 1

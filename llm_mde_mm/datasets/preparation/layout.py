@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_mde_mm.datasets.splits import first_names
 from llm_mde_mm.utils.errors import DataError
+from llm_mde_mm.utils.whole_file import remove_partial_files
 
 FOLDERS = dict(image='images', depth='annotations')
 """Kind of file to its folder."""
@@ -58,8 +59,10 @@ def files_of(name: str, split: str, picture: str = 'jpg') -> dict[str, str]:
     }
 
 
-def check_strangers(out: Path, items: Iterable[Mapping[str, Any]]) -> None:
-    """Raise if a data set of this folder would show other files as well.
+def take_over(out: Path, items: Iterable[Mapping[str, Any]]) -> None:
+    """Make sure that a folder is of these items, before they are written.
+
+    Half-written files of a run that was killed are removed.
 
     Args:
         out: Folder of the layout; it need not exist.
@@ -67,17 +70,21 @@ def check_strangers(out: Path, items: Iterable[Mapping[str, Any]]) -> None:
 
     Raises:
         DataError: It holds pictures or depth maps of something else, such
-            as another split of the same pictures.
+            as another split of the same pictures, which a data set of this
+            folder would show as well.
     """
+    wanted = {item[kind] for item in items for kind in FOLDERS}
     there = (
         path.relative_to(out).as_posix()
         for folder in FOLDERS.values()
         for path in (out / folder).rglob('[!.]*')
         if path.is_file()
     )
-    strangers = set(there) - {item[kind] for item in items for kind in FOLDERS}
+    strangers = set(there) - wanted
     if strangers:
         raise DataError(
             f'{out} holds {len(strangers)} files of something else: '
             f'{first_names(strangers)}; choose another output folder'
         )
+    for folder in {out, *((out / path).parent for path in wanted)}:
+        remove_partial_files(folder)

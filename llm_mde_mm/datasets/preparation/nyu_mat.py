@@ -13,8 +13,8 @@ from llm_mde_mm.datasets.preparation.encoding import (
 from llm_mde_mm.datasets.preparation.folders import check_space
 from llm_mde_mm.datasets.preparation.layout import (
     FOLDERS,
-    check_strangers,
     files_of,
+    take_over,
 )
 from llm_mde_mm.datasets.preparation.manifest import (
     check_settings,
@@ -38,6 +38,7 @@ LABELED_URL = (
 LABELED_SIZE = 2_972_037_809
 LABELED_MD5 = '520609c519fba3ba5ac58c8fefcc3530'
 LABELED_PICTURES = 1449
+LABELED_PIXELS = 640 * 480
 PICTURES = ('jpg', 'png')
 # A pixel of RGB and one of depth, before compression, which leaves about
 # half.
@@ -71,6 +72,16 @@ def check_request(
     check_settings(out, dict(depth=DEPTHS[depth], picture=picture))
     if published is not None:
         check_split(published, LABELED_PICTURES, 'the published file')
+
+
+def expected_bytes(out: Path) -> int:
+    """Estimate what the published file's pictures will take.
+
+    Args:
+        out: Folder of the layout; the pictures that it has do not count.
+    """
+    there = sum(1 for _ in (out / FOLDERS['depth']).rglob('*.png'))
+    return _picture_bytes(LABELED_PICTURES - there, LABELED_PIXELS)
 
 
 def check_labeled(
@@ -190,13 +201,18 @@ def _list_items(
                 )
             )
         pixels = data.pixels
-    check_strangers(out, items)
+    take_over(out, items)
     to_come = [
         i for i in items if not all((out / i[k]).exists() for k in FOLDERS)
     ]
-    needed = len(to_come) * pixels * _PIXEL_BYTES // 2
+    needed = _picture_bytes(len(to_come), pixels)
     check_space(out, needed, f'{len(to_come)} pictures take about')
     return items
+
+
+def _picture_bytes(number: int, pixels: int) -> int:
+    """Return about what so many pictures of so many pixels take."""
+    return max(number, 0) * pixels * _PIXEL_BYTES // 2
 
 
 def _encoded(

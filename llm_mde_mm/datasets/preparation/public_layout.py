@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from llm_mde_mm.datasets.preparation.layout import (
     FOLDERS,
-    check_strangers,
     files_of,
+    take_over,
 )
 from llm_mde_mm.datasets.preparation.manifest import (
     check_settings,
@@ -53,7 +53,7 @@ def prepare_public(
     check_settings(out, settings)
     frames = [(one, *frame) for one in sets for frame in one]
     items = [_item(*frame) for frame in frames]
-    check_strangers(out, items)
+    take_over(out, items)
     written, matches = 0, Counter(exact=0, close=0, other=0)
     for item, (one, number, _) in zip(
         tqdm(items, unit='picture'), frames, strict=True

@@ -1,6 +1,8 @@
 """A labelled file of six tiny pictures, and servers on this machine."""
 
 import functools
+import os
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -84,3 +86,27 @@ def server():
     yield state
     httpd.shutdown()
     httpd.server_close()
+
+
+@pytest.fixture
+def kill_during():
+    """Run a function in a process that is killed as it names a file."""
+
+    def run(function, files):
+        pid = os.fork()
+        if not pid:
+            try:
+                replace, names = os.replace, iter(range(files))
+
+                def last(*paths):
+                    if next(names) == files - 1:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    replace(*paths)
+
+                os.replace = last
+                function()
+            finally:
+                os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    return run

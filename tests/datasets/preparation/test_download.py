@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import io
 import os
 import shutil
 from types import SimpleNamespace
@@ -95,13 +96,35 @@ def test_no_server_and_no_other_scheme(fetch):
         fetch(url='file:///etc/hostname')
 
 
-def test_disk_that_fills_up(fetch, server, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+class FullDisk(io.BytesIO):
+    """A file of a disk that is full at its opening, writing or closing."""
 
+    def __init__(self, moment):
+        super().__init__()
+        self.moment = moment
+        self.fail('open')
+
+    def fail(self, moment):
+        if moment == self.moment:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(self, data):
+        self.fail('write')
+        return super().write(data)
+
+    def __exit__(self, *_):
+        self.fail('close')
+
+
+@pytest.mark.parametrize('moment', ['open', 'write', 'close'])
+def test_disk_that_fills_up(fetch, server, monkeypatch, moment):
     with monkeypatch.context() as patch:
-        patch.setattr(download, 'open', full, raising=False)
-        with pytest.raises(DataError, match='No space left .* go on where'):
+        patch.setattr(
+            download, 'open', lambda *_: FullDisk(moment), raising=False
+        )
+        with pytest.raises(
+            WriteError, match=r'mat\.part cannot .*No space left .* go on'
+        ):
             fetch()
     assert not fetch.path.exists()
     fetch()

@@ -126,6 +126,22 @@ def test_second_run_writes_nothing_and_a_broken_one_is_finished(
     }
 
 
+@pytest.mark.parametrize('files', [1, 5, 13])
+def test_a_killed_run_is_finished_without_a_trace(
+    labeled, tmp_path, kill_during, files
+):
+    out, sound = tmp_path / 'nyu', tmp_path / 'sound'
+    prepare(labeled, sound)
+    assert kill_during(lambda: prepare(labeled, out), files) == -9
+    assert len(list(out.rglob('.*.part'))) == 1
+    assert prepare(labeled, out)['written'] == 13 - (files - 1)
+    contents = [
+        {path.relative_to(root): c for path, (c, _) in snapshot(root).items()}
+        for root in (out, sound)
+    ]
+    assert contents[0] == contents[1]
+
+
 def test_never_overwrites(labeled, tmp_path):
     out = tmp_path / 'nyu'
     mine = out / 'images/train/living_room_00001.jpg'

@@ -43,6 +43,17 @@ def prepare(out, source, clones=True, **kwargs):
     )
 
 
+def test_a_killed_run_is_finished_without_a_trace(
+    repositories, tmp_path, kill_during
+):
+    out, sound = tmp_path / 'out', tmp_path / 'sound'
+    prepare(sound, repositories)
+    assert kill_during(lambda: prepare(out, repositories), 4) == -9
+    assert len(list(out.rglob('.*.part'))) == 1
+    assert prepare(out, repositories)['written'] == 9 - 3
+    assert files(out) == files(sound)
+
+
 def test_pictures_are_copied_and_depth_is_in_millimetres(
     repositories, tmp_path
 ):
