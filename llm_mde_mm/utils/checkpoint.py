@@ -14,6 +14,7 @@ from llm_mde_mm.utils.checkpoint_form import unfit
 from llm_mde_mm.utils.checkpoint_writing import POINTER, message_hub_state
 from llm_mde_mm.utils.errors import WeightsError
 from llm_mde_mm.utils.frozen_base import restore_base
+from llm_mde_mm.utils.settings import check_settings
 from llm_mde_mm.utils.zip_check import check_archive
 
 _BEST = 'best_*.pth'
@@ -206,21 +207,27 @@ def fit_checkpoint(
         )
 
 
-def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
+def load_model(
+    model: nn.Module, path: str | Path, cfg: Mapping | None = None
+) -> dict[str, Any]:
     """Fill a model from a checkpoint, completely.
 
     Args:
         model (nn.Module): Not wrapped, as its config builds it.
         path (str | Path): The file, full or an adapter.
+        cfg (Mapping | None): The whole config; what the checkpoint says of
+            its own is compared with it.
 
     Returns:
         dict[str, Any]: The checkpoint.
 
     Raises:
-        WeightsError: If the file cannot be read, or its weights are not this
-            model's.
+        WeightsError: If the file cannot be read, or belongs to another model
+            or another config.
     """
     checkpoint = read_checkpoint(path)
     fit_checkpoint(checkpoint, model, path)
+    if cfg is not None:
+        check_settings(checkpoint['meta'], path, cfg)
     model.load_state_dict(checkpoint['state_dict'])
     return checkpoint
