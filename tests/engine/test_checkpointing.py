@@ -1,5 +1,6 @@
 """What runs save, and that they load it and nothing else."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from llm_mde_mm.models.adapters import unload_adapters
+from llm_mde_mm.utils.adapter_file import write_adapter
 from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
@@ -45,6 +47,47 @@ def test_an_adapter_holds_what_was_trained(finished):
     }
     load_model(model, folder(cfg) / 'epoch_2.pth')
     assert equal(model.state_dict(), state)
+
+
+def test_an_adapter_is_as_large_as_what_was_trained(finished):
+    cfg, _, state = finished('pretrained')
+    trained = sum(
+        p.numel() * p.element_size()
+        for p in MODELS.build(cfg.model).parameters()
+        if p.requires_grad
+    )
+    saved = raw(next(folder(cfg).glob('best_*.pth')))
+    held = sum(
+        t.numel() * t.element_size() for t in saved['state_dict'].values()
+    )
+    assert held <= 1.05 * trained
+    everything = sum(t.numel() * t.element_size() for t in state.values())
+    assert everything > 1.5 * trained
+
+
+def test_an_adapter_as_safetensors_keeps_to_its_base(
+    base, finished, train, tmp_path
+):
+    cfg, _, state = finished('pretrained')
+    best = read_checkpoint(folder(cfg) / 'epoch_2.pth')
+    path = tmp_path / 'a.safetensors'
+    write_adapter(best, path)
+    about = read_checkpoint(path)
+    assert about['base'] == best['base'] != {}
+    assert about['state_dict'].keys() == best['state_dict'].keys()
+    assert str(tmp_path.parent) not in str(about['meta'])
+    model = MODELS.build(cfg.model)
+    load_model(model, path, cfg)
+    assert equal(model.state_dict(), state)
+    wide = copy.deepcopy(cfg)
+    wide.model.decode_head.max_depth = 80.0
+    with pytest.raises(WeightsError, match='a.safetensors.*max_depth: 10.0'):
+        load_model(MODELS.build(wide.model), path, wide)
+    train(cfg, load_from=str(path), **{'train_cfg.max_epochs': 1})
+    torch.manual_seed(1)  # not that of the first base
+    cfg.model.backbone.language.weights = str(base() / 'bert')
+    with pytest.raises(WeightsError, match='a.safetensors.*another frozen'):
+        train(cfg, load_from=str(path))
 
 
 def test_full_holds_all(base, run_cfg, train):
