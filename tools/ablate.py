@@ -44,7 +44,7 @@ def main() -> None:
     # The weights are read below, without running code that a file may hold.
     cfg.load_from, cfg.resume = None, False
     runner = launch.build_runner(cfg)
-    load_model(runner.model, checkpoint)
+    load_model(runner.model, checkpoint, cfg)
     runner.logger.info(f'checkpoint: {checkpoint}')
     reports = run_ablations(runner, args.ablations)
     for name, report in reports.items():

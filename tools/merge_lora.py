@@ -37,7 +37,7 @@ def main() -> None:
     if out.suffix != '.pth':
         raise ConfigError(f'{out}: name it *.pth')
     model = MODELS.build(cfg.model)
-    meta = load_model(model, source)['meta']
+    meta = load_model(model, source, cfg)['meta']
     layers = unload_adapters(model)
     if not layers:
         raise ConfigError(f'{args.config} has no LoRA: there is none to merge')

@@ -75,7 +75,8 @@ def main() -> None:
     cfg.load_from, cfg.resume = None, False
     runner = launch.build_runner(cfg)
     model = runner.model
-    load_model(model.module if is_model_wrapper(model) else model, checkpoint)
+    bare = model.module if is_model_wrapper(model) else model
+    load_model(bare, checkpoint, cfg)
     runner.logger.info(f'checkpoint: {checkpoint}')
     scores = runner.test()
     if args.out and is_main_process():

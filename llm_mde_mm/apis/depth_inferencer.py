@@ -83,7 +83,7 @@ class DepthInferencer:
             device or ('cuda' if torch.cuda.is_available() else 'cpu')
         )
         self.model = MODELS.build(cfg.model)
-        load_model(self.model, weights)
+        load_model(self.model, weights, cfg)
         merge_adapters(self.model)
         self.model.to(self.device, DTYPES[dtype]).eval()
         self.pipeline = picture_pipeline(cfg)

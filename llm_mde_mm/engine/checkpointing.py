@@ -1,15 +1,13 @@
 """How a runner saves, loads and resumes: safely, and what was trained."""
 
-import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import mmengine
 from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from llm_mde_mm.utils.checkpoint import (
@@ -27,11 +25,15 @@ from llm_mde_mm.utils.frozen_base import (
     base_digests,
     base_names,
     drop_base,
-    pretrained_parts,
     tensor_digest,
 )
-from llm_mde_mm.utils.versions import package_versions
+from llm_mde_mm.utils.settings import (
+    check_settings,
+    other_settings,
+    settings_text,
+)
 
+from .checkpoint_meta import checkpoint_meta
 from .resume_checks import check_moments, check_resumable, scheduler_states
 
 
@@ -57,9 +59,10 @@ class CheckpointRunner(Runner):
         return self.model
 
     @cached_property
-    def _config_text(self) -> str:
+    def config_texts(self) -> dict[str, str]:
+        """What checkpoints say of the config: ``cfg`` and ``settings``."""
         # Formatting it takes longer than writing a small checkpoint.
-        return self.cfg.pretty_text
+        return dict(cfg=self.cfg.pretty_text, settings=settings_text(self.cfg))
 
     def frozen_base(self) -> dict[str, str]:
         """Digests of what the config's weights bring back, computed once."""
@@ -100,7 +103,7 @@ class CheckpointRunner(Runner):
                 is no plain data.
         """
         checkpoint: dict[str, Any] = dict(
-            meta=self._meta(meta or {}, by_epoch),
+            meta=checkpoint_meta(self, meta or {}, by_epoch),
             state_dict=dict(self.bare_model.state_dict()),
         )
         if save_optimizer:
@@ -117,25 +120,6 @@ class CheckpointRunner(Runner):
         if self.checkpoint_content == 'adapter':
             drop_base(checkpoint, self.frozen_base())
         write_checkpoint(checkpoint, Path(out_dir) / filename)
-
-    def _meta(self, meta: dict, by_epoch: bool) -> dict:
-        # An epoch's end is saved before MMEngine counts it.
-        meta.setdefault('epoch', self.epoch + by_epoch)
-        meta.setdefault('iter', self.iter + (not by_epoch))
-        meta.update(
-            cfg=self._config_text,
-            seed=self.seed,
-            experiment_name=self.experiment_name,
-            time=time.strftime('%Y%m%d_%H%M%S'),
-            mmengine_version=mmengine.__version__,
-            versions=package_versions(),
-            pretrained=pretrained_parts(self.bare_model),
-            content=self.checkpoint_content,
-        )
-        dataset: Any = self.train_dataloader.dataset
-        if hasattr(dataset, 'metainfo'):
-            meta['dataset_meta'] = dataset.metainfo
-        return meta
 
     def load_checkpoint(
         self,
@@ -157,16 +141,17 @@ class CheckpointRunner(Runner):
             dict: The checkpoint.
 
         Raises:
-            WeightsError: If the file cannot be read, or its weights are not
-                this model's.
+            WeightsError: If the file cannot be read, or belongs to another
+                model or another config.
         """
         path = find_checkpoint(filename)
         checkpoint = read_checkpoint(path)
         if self._resume:
-            check_resumable(checkpoint, path, self.param_schedulers)
+            check_resumable(checkpoint, path, self)
         model, base = self.bare_model, self.frozen_base()
         read = dict(checkpoint['state_dict'])
         fit_checkpoint(checkpoint, model, path, base)
+        self._compare_settings(checkpoint['meta'], path)
         # What the file replaces, the config's weights do not bring back.
         self._base = {
             name: digest
@@ -178,6 +163,18 @@ class CheckpointRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {path}')
         return checkpoint
+
+    def _compare_settings(self, meta: dict, path: Path) -> None:
+        """Refuse other settings; a training may start from them."""
+        if self._resume or not isinstance(self._train_loop, BaseLoop):
+            check_settings(meta, path, self.cfg, resume=self._resume)
+            return
+        found = '; '.join(other_settings(meta, path, self.cfg))
+        if found:
+            self.logger.warning(
+                f'{path} was trained with other settings (key: its value, '
+                f'the one here): {found}'
+            )
 
     def resume(
         self,

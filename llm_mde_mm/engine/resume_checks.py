@@ -5,21 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.hooks import EMAHook
 
 from llm_mde_mm.utils.errors import WeightsError
 
 
-def check_resumable(checkpoint: dict, path: Path, schedulers: Any) -> None:
+def check_resumable(checkpoint: dict, path: Path, runner: Any) -> None:
     """Compare a checkpoint with what the run needs, before it is used.
 
     Args:
         checkpoint (dict): As it is read.
         path (Path): Its file, for errors.
-        schedulers (Any): The run's, built, or None.
+        runner (Runner): The run's; optimizer and schedulers are built.
 
     Raises:
-        WeightsError: If it lacks a part, or has other schedulers.
+        WeightsError: If it lacks a part, or is of another optimizer, other
+            schedulers, another seed or averaged weights.
     """
+    schedulers = runner.param_schedulers
     needed = ['optimizer', 'message_hub']
     if schedulers is not None:
         needed.append('param_schedulers')
@@ -36,13 +39,62 @@ def check_resumable(checkpoint: dict, path: Path, schedulers: Any) -> None:
             f'{", ".join(missing)}. Resume from the last checkpoint of a '
             'run; this one serves as load_from'
         )
-    if schedulers is not None:
-        ours = _shape(scheduler_states(schedulers))
-        if ours != _shape(checkpoint['param_schedulers']):
-            raise WeightsError(
-                f'{path} does not continue this run: param_scheduler is '
-                'another'
-            )
+    found = _other_parts(checkpoint, runner)
+    if found:
+        raise WeightsError(
+            f'{path} does not continue this run: {found}. Give the config of '
+            'its run, or start another from its weights by load_from'
+        )
+
+
+def _other_parts(checkpoint: dict, runner: Any) -> str | None:
+    """What of a checkpoint does not go with the run, None if all does."""
+    found = _other_optimizer(
+        checkpoint['optimizer'], runner.optim_wrapper.state_dict()
+    )
+    if found:
+        return found
+    if runner.param_schedulers is not None:
+        here = _shape(scheduler_states(runner.param_schedulers))
+        if here != _shape(checkpoint['param_schedulers']):
+            return 'param_scheduler is another'
+    seed = (runner.cfg.get('randomness') or {}).get('seed')
+    if seed is not None and checkpoint['meta'].get('seed', seed) != seed:
+        return f'randomness.seed is {checkpoint["meta"]["seed"]}, here {seed}'
+    averages = any(isinstance(hook, EMAHook) for hook in runner.hooks)
+    if 'ema_state_dict' in checkpoint and not averages:
+        return 'its weights are the averages of an EMAHook, and there is none'
+    return None
+
+
+def _other_optimizer(theirs: Any, ours: dict) -> str | None:
+    """Compare the kinds: torch takes any state, and fails at a step."""
+    if not isinstance(theirs, Mapping):
+        return f'its optimizer is a {type(theirs).__name__}'
+    if 'param_groups' not in ours:  # several optimizers, by name
+        for name, state in ours.items():
+            if found := _other_optimizer(theirs.get(name), state):
+                return f'{name}: {found}'
+        return None
+    if ('loss_scaler' in theirs) != ('loss_scaler' in ours):
+        owner = 'it' if 'loss_scaler' in theirs else 'the run'
+        return f'only {owner} has the loss scaler of AmpOptimWrapper'
+    there, here = _options(theirs), _options(ours)
+    # Another version of torch may know more options, or fewer.
+    if there - here and here - there:
+        return (
+            f'its optimizer has {", ".join(sorted(there - here))}, the one '
+            f'here {", ".join(sorted(here - there))}'
+        )
+    return None
+
+
+def _options(state: Mapping) -> set[str]:
+    """Names of an optimizer's options."""
+    groups = state.get('param_groups')
+    if not isinstance(groups, list):
+        return set()
+    return {str(k) for g in groups if isinstance(g, Mapping) for k in g}
 
 
 def scheduler_states(schedulers: Any) -> Any:

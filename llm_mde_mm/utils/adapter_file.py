@@ -13,6 +13,7 @@ from torch import Tensor
 from llm_mde_mm.utils.checkpoint_writing import write_safely
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
 from llm_mde_mm.utils.frozen_base import base_digest, tensor_digest
+from llm_mde_mm.utils.settings import settings_text, stored_settings
 from llm_mde_mm.utils.versions import package_versions
 
 ADAPTER_SUFFIX = '.safetensors'
@@ -27,10 +28,11 @@ def adapter_metadata(checkpoint: Mapping) -> dict[str, str]:
 
     Returns:
         dict[str, str]: Digests of the config's text, of the base and of the
-        weights, names of the base's weights (of a local path, the last
-        part), versions, epoch and iteration.
+        weights, the model's settings, names of the base's weights (of a
+        local path, the last part), versions, epoch and iteration.
     """
     meta = checkpoint['meta']
+    settings = stored_settings(meta, 'the checkpoint')
     base = checkpoint.get('base') or {}
     config = str(meta.get('cfg', ''))
     weights = {
@@ -40,6 +42,7 @@ def adapter_metadata(checkpoint: Mapping) -> dict[str, str]:
     return dict(
         format=_FORMAT,
         config_digest=hashlib.sha256(config.encode()).hexdigest(),
+        settings=settings_text(settings, ('model',)),
         base_digest=base_digest(base),
         base=json.dumps(base),
         pretrained=json.dumps(weights),
@@ -114,4 +117,5 @@ def read_adapter(path: Path) -> dict[str, Any]:
     if not same:
         raise DamagedError(f'{path} is damaged: its weights have changed')
     meta['config_digest'] = about.get('config_digest', '')
+    meta['settings'] = about.get('settings', '{}')
     return dict(state_dict=state, base=base, meta=meta)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from llm_mde_mm.utils.adapter_file import ADAPTER_SUFFIX, read_adapter
+from llm_mde_mm.utils.checkpoint_form import unfit
 from llm_mde_mm.utils.checkpoint_writing import POINTER, message_hub_state
 from llm_mde_mm.utils.errors import WeightsError
 from llm_mde_mm.utils.frozen_base import restore_base
+from llm_mde_mm.utils.settings import check_settings
 from llm_mde_mm.utils.zip_check import check_archive
 
 _BEST = 'best_*.pth'
@@ -58,15 +60,16 @@ def resumable_checkpoints(folder: Path) -> list[Path]:
     ]
     if pointed is not None and pointed not in found and pointed.is_file():
         found.append(pointed)
-    found.sort(key=lambda p: (p.stat().st_mtime_ns, _step(p)), reverse=True)
+    done = {path: _iterations(path) for path in found}
+    found.sort(key=lambda p: (p.stat().st_mtime_ns, done[p]), reverse=True)
     if pointed not in found:
         return found
     moved = pointer.stat().st_mtime_ns
-    # Copying a folder may set all times alike; then the number decides.
+    # Copying a folder may set all times alike; then the iteration decides.
     later = [
         path
         for path in found
-        if path.stat().st_mtime_ns > moved and _step(path) > _step(pointed)
+        if path.stat().st_mtime_ns > moved and done[path] > done[pointed]
     ]
     rest = [p for p in found if p not in later and p != pointed]
     return [*later, pointed, *rest]
@@ -82,9 +85,17 @@ def _pointed(pointer: Path) -> Path | None:
     return here if here.is_file() else pointer.parent / name
 
 
-def _step(path: Path) -> int:
-    digits = path.stem.rpartition('_')[2]
-    return int(digits) if digits.isdecimal() else -1
+def _iterations(path: Path) -> int:
+    """How many a checkpoint has behind it, -1 if it does not say.
+
+    Names do not tell: they count epochs or iterations, or nothing.
+    """
+    try:
+        check_archive(path, contents=False)
+        meta = _load(path, mmap=True)['meta']
+        return meta['iter'] if type(meta['iter']) is int else -1
+    except Exception:  # a damaged or made-up file can fail in any way
+        return -1
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -111,7 +122,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         checkpoint = _read_torch(path)
     if isinstance(checkpoint, dict) and 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
-    reason = _unfit(checkpoint)
+    reason = unfit(checkpoint)
     if reason:
         raise WeightsError(f'{path} is not loaded: {reason}')
     checkpoint.setdefault('meta', {})
@@ -133,11 +144,17 @@ def _no_globals() -> Iterator[None]:
         torch.serialization.add_safe_globals(allowed)
 
 
+def _load(path: Path, mmap: bool = False) -> Any:
+    with _no_globals():
+        return torch.load(
+            path, map_location='cpu', weights_only=True, mmap=mmap
+        )
+
+
 def _read_torch(path: Path) -> Any:
     check_archive(path)
     try:
-        with _no_globals():
-            return torch.load(path, map_location='cpu', weights_only=True)
+        return _load(path)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f'{path} is not loaded: it holds more than weights and could run '
@@ -148,63 +165,6 @@ def _read_torch(path: Path) -> Any:
             f'{path} cannot be read as a checkpoint: '
             f'{type(error).__name__}: {str(error)[:200]}'
         ) from error
-
-
-def _unfit(checkpoint: Any) -> str | None:
-    """Why something that was read is no checkpoint, None if it is one."""
-    if not isinstance(checkpoint, dict):
-        return f'it holds a {type(checkpoint).__name__}, no state_dict'
-    for key in ('state_dict', 'ema_state_dict'):
-        state = checkpoint.get(key, {})
-        if not isinstance(state, dict):
-            return f'its {key} is no dict'
-        for name, tensor in state.items():
-            if not isinstance(name, str) or not _is_dense(tensor):
-                return f'{key}[{name!r}] is no tensor on the CPU'
-    meta = checkpoint.get('meta', {})
-    if not isinstance(meta, dict):
-        return 'its meta is no dict'
-    if 'config' in meta:
-        return 'its meta has a config that MMEngine would run as a program'
-    base = checkpoint.get('base', {})
-    if not isinstance(base, dict) or not _all_text(base.values()):
-        return 'its base is no dict of digests'
-    if 'message_hub' in checkpoint:
-        return _unfit_hub(checkpoint['message_hub'])
-    return None
-
-
-def _unfit_hub(hub: Any) -> str | None:
-    if not isinstance(hub, dict):
-        return 'its message_hub is no dict'
-    parts = [
-        hub.get(key) for key in ('log_scalars', 'runtime_info', 'resumed_keys')
-    ]
-    if not all(isinstance(part, dict) for part in parts):
-        return 'its message_hub lacks a part'
-    for name, log in hub['log_scalars'].items():
-        if not isinstance(log, dict) or not (
-            _is_dense(log.get('values'))
-            and _is_dense(log.get('counts'))
-            and log['values'].shape == log['counts'].shape
-            and log['values'].dim() == 1
-            and isinstance(log.get('max_length'), int)
-        ):
-            return f'the log of {name!r} in its message_hub is no log'
-    return None
-
-
-def _is_dense(value: Any) -> bool:
-    return (
-        isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and value.device.type == 'cpu'
-        and not value.is_quantized
-    )
-
-
-def _all_text(values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
 
 
 def fit_checkpoint(
@@ -247,21 +207,27 @@ def fit_checkpoint(
         )
 
 
-def load_model(model: nn.Module, path: str | Path) -> dict[str, Any]:
+def load_model(
+    model: nn.Module, path: str | Path, cfg: Mapping | None = None
+) -> dict[str, Any]:
     """Fill a model from a checkpoint, completely.
 
     Args:
         model (nn.Module): Not wrapped, as its config builds it.
         path (str | Path): The file, full or an adapter.
+        cfg (Mapping | None): The whole config; what the checkpoint says of
+            its own is compared with it.
 
     Returns:
         dict[str, Any]: The checkpoint.
 
     Raises:
-        WeightsError: If the file cannot be read, or its weights are not this
-            model's.
+        WeightsError: If the file cannot be read, or belongs to another model
+            or another config.
     """
     checkpoint = read_checkpoint(path)
     fit_checkpoint(checkpoint, model, path)
+    if cfg is not None:
+        check_settings(checkpoint['meta'], path, cfg)
     model.load_state_dict(checkpoint['state_dict'])
     return checkpoint

@@ -1,5 +1,6 @@
 """What runs save, and that they load it and nothing else."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 
 from llm_mde_mm.models.adapters import unload_adapters
+from llm_mde_mm.utils.adapter_file import write_adapter
 from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
@@ -45,6 +47,47 @@ def test_an_adapter_holds_what_was_trained(finished):
     }
     load_model(model, folder(cfg) / 'epoch_2.pth')
     assert equal(model.state_dict(), state)
+
+
+def test_an_adapter_is_as_large_as_what_was_trained(finished):
+    cfg, _, state = finished('pretrained')
+    trained = sum(
+        p.numel() * p.element_size()
+        for p in MODELS.build(cfg.model).parameters()
+        if p.requires_grad
+    )
+    saved = raw(next(folder(cfg).glob('best_*.pth')))
+    held = sum(
+        t.numel() * t.element_size() for t in saved['state_dict'].values()
+    )
+    assert held <= 1.05 * trained
+    everything = sum(t.numel() * t.element_size() for t in state.values())
+    assert everything > 1.5 * trained
+
+
+def test_an_adapter_as_safetensors_keeps_to_its_base(
+    base, finished, train, tmp_path
+):
+    cfg, _, state = finished('pretrained')
+    best = read_checkpoint(folder(cfg) / 'epoch_2.pth')
+    path = tmp_path / 'a.safetensors'
+    write_adapter(best, path)
+    about = read_checkpoint(path)
+    assert about['base'] == best['base'] != {}
+    assert about['state_dict'].keys() == best['state_dict'].keys()
+    assert str(tmp_path.parent) not in str(about['meta'])
+    model = MODELS.build(cfg.model)
+    load_model(model, path, cfg)
+    assert equal(model.state_dict(), state)
+    wide = copy.deepcopy(cfg)
+    wide.model.decode_head.max_depth = 80.0
+    with pytest.raises(WeightsError, match='a.safetensors.*max_depth: 10.0'):
+        load_model(MODELS.build(wide.model), path, wide)
+    train(cfg, load_from=str(path), **{'train_cfg.max_epochs': 1})
+    torch.manual_seed(1)  # not that of the first base
+    cfg.model.backbone.language.weights = str(base() / 'bert')
+    with pytest.raises(WeightsError, match='a.safetensors.*another frozen'):
+        train(cfg, load_from=str(path))
 
 
 def test_full_holds_all(base, run_cfg, train):
@@ -142,6 +185,122 @@ def test_another_config(finished, run_cfg, train):
     cosine = run_cfg(weights, param_scheduler=[dict(type='ConstantLR')])
     with pytest.raises(WeightsError, match='param_scheduler is another'):
         train(cosine, resume=True)
+
+
+OTHER_SETTINGS = {
+    'model.decode_head.max_depth': (80.0, '10.0, 80.0'),
+    'model.backbone.prompt.mode': ('fixed', "'adaptive', 'fixed'"),
+    'optim_wrapper.optimizer.lr': (7e-5, '{}, 7e-05'),
+    'optim_wrapper.optimizer.weight_decay': (0.5, '{}, 0.5'),
+    'param_scheduler.1.T_max': (3, '10, 3'),
+    'randomness.seed': (9, '0, here 9'),
+}
+
+
+@pytest.mark.parametrize('key', OTHER_SETTINGS)
+def test_other_settings_are_not_gone_on_with(finished, train, key):
+    cfg, _, _ = finished('random')
+    value, said = OTHER_SETTINGS[key]
+    if '{}' in said:
+        said = said.format(cfg.optim_wrapper.optimizer[key.split('.')[-1]])
+    with pytest.raises(WeightsError, match=rf'epoch_2.pth.*{key}.*{said}'):
+        train(cfg, resume=True, **{key: value})
+
+
+def test_what_a_run_may_change_as_it_goes_on(finished, train, tmp_path):
+    cfg, _, _ = finished('random')
+    runner = train(
+        cfg,
+        resume=True,
+        **{
+            'train_cfg.max_epochs': 3,
+            'model.test_cfg': dict(mode='whole', flip=True),
+            'model.backbone.language.weights': 'random',
+            # The default, by name.
+            'model.decode_head.min_depth': 1e-3,
+            'optim_wrapper.accumulative_counts': 2,
+            'train_dataloader.num_workers': 1,
+            'custom_hooks': [dict(type='FiniteLossHook')],
+        },
+    )
+    assert runner.epoch == 3
+
+
+def test_other_settings_for_a_prediction(finished, train):
+    cfg, _, _ = finished('random')
+    path = folder(cfg) / 'epoch_2.pth'
+    head, backbone = cfg.model.decode_head, cfg.model.backbone
+    head.max_depth = 80.0
+    match = r'model.decode_head.max_depth: 10.0, 80.0'
+    with pytest.raises(WeightsError, match=match):
+        load_model(MODELS.build(cfg.model), path, cfg)
+    # Weights of one range are where a training for another may start.
+    runner = train(cfg, load_from=str(path), **{'train_cfg.max_epochs': 1})
+    log = next(folder(cfg).glob(f'{runner.timestamp}/*.log')).read_text()
+    assert 'model.decode_head.max_depth: 10.0, 80.0' in log
+    head.pop('max_depth')
+    backbone.prompt.mode = 'fixed'
+    with pytest.raises(WeightsError, match="prompt.mode: 'adaptive', 'fixed"):
+        load_model(MODELS.build(cfg.model), path, cfg)
+    backbone.prompt.mode = 'adaptive'
+    # None of these changes what the weights predict.
+    head.max_depth = 10.0
+    head.initial_depth = 3.0
+    head.loss_decode = [dict(type='ScaleInvariantLogLoss', loss_weight=9.0)]
+    backbone.language.dropout = backbone.vision.lora.dropout = 0.5
+    backbone.prompt.dataset = 'corridor photograph with metric depth.'
+    cfg.model.data_preprocessor.size_divisor = 16
+    cfg.model.test_cfg = dict(flip=True)
+    load_model(MODELS.build(cfg.model), path, cfg)
+
+
+def test_settings_that_are_no_text(finished):
+    cfg, _, _ = finished('random')
+    path = folder(cfg) / 'epoch_2.pth'
+    whole = raw(path)
+    for settings in (3, '[' * 10**5, '[]'):
+        whole['meta']['settings'] = settings
+        torch.save(whole, path)
+        with pytest.raises(WeightsError, match='epoch_2.pth: its settings'):
+            load_model(MODELS.build(cfg.model), path, cfg)
+
+
+def test_averaged_weights_are_not_gone_on_from(run_cfg, train):
+    ema = [dict(type='EMAHook', momentum=0.3)]
+    cfg = run_cfg(epochs=1, custom_hooks=ema)
+    train(cfg)
+    with pytest.raises(WeightsError, match='averages of an EMAHook'):
+        train(cfg, resume=True, custom_hooks=[])
+
+
+def test_a_loss_scaler_is_not_lost(finished, train):
+    cfg, _, _ = finished('random')
+    path = folder(cfg) / 'epoch_2.pth'
+    whole = raw(path)
+    scaler = torch.amp.GradScaler('cpu', init_scale=8.0)
+    whole['optimizer']['loss_scaler'] = scaler.state_dict()
+    torch.save(whole, path)
+    with pytest.raises(WeightsError, match='only it has the loss scaler'):
+        train(cfg, resume=True)
+
+
+@pytest.mark.parametrize('settings', [True, False])
+def test_another_optimizer(finished, train, settings):
+    cfg, _, _ = finished('random')
+    path = folder(cfg) / 'epoch_2.pth'
+    whole = raw(path)
+    if not settings:
+        del whole['meta']['settings']
+        torch.save(whole, path)
+    sgd = dict(type='SGD', lr=1e-3, momentum=0.9)
+    other = {'optim_wrapper.optimizer': dict(sgd, _delete_=True)}
+    with pytest.raises(WeightsError, match='betas.*the one here.*momentum'):
+        train(cfg, resume=True, **other)
+    # The options of the two are the same.
+    adam = {'optim_wrapper.optimizer.type': 'Adam'}
+    if settings:
+        with pytest.raises(WeightsError, match='optimizer.type: AdamW, Adam'):
+            train(cfg, resume=True, **adam)
 
 
 def test_a_best_checkpoint_is_no_place_to_go_on_from(finished, train):
@@ -261,7 +420,7 @@ def test_a_parameter_set_free_is_saved(finished, train):
 def test_merged_weights_predict_the_same(finished, run_cfg, train):
     cfg, weights, _ = finished('pretrained')
     model = MODELS.build(cfg.model).eval()
-    meta = load_model(model, folder(cfg) / 'epoch_2.pth')['meta']
+    meta = load_model(model, folder(cfg) / 'epoch_2.pth', cfg)['meta']
     inputs = torch.randn(2, 3, 32, 48)
     with torch.no_grad():
         want = model(inputs)
@@ -280,7 +439,7 @@ def test_merged_weights_predict_the_same(finished, run_cfg, train):
         },
     )
     other = MODELS.build(frozen.model).eval()
-    load_model(other, merged)
+    load_model(other, merged, frozen)
     with torch.no_grad():
         assert (other(inputs) - want).abs().max() <= 1e-5
     # What is trained on top of it keeps the merged weights.

@@ -11,7 +11,7 @@ from torch import nn
 
 from llm_mde_mm.engine import FiniteLossHook
 from llm_mde_mm.utils.errors import ConfigError, NonFiniteError
-from tests.engine.training import assert_equal, config, train
+from tests.engine.training import DieHook, assert_equal, config, resumed, train
 
 
 class Poison(Hook):
@@ -102,6 +102,16 @@ def test_the_cap(tmp_path):
     hook = FiniteLossHook('skip', max_skips=2)
     with pytest.raises(NonFiniteError, match='step 5 .*2 steps were skipped'):
         train(short(tmp_path), hook, Poison(1, 3, 4))
+
+
+def test_the_count_goes_on_after_a_resume(tmp_path):
+    cfg = short(tmp_path, **{'train_cfg.max_epochs': 2})
+    hook = FiniteLossHook('skip', max_skips=2)
+    assert train(cfg, hook, Poison(1, 3), DieHook('before_val_epoch', 1)).died
+    # A second process has skipped none itself.
+    match = 'step 7 .*2 steps were skipped'
+    with pytest.raises(NonFiniteError, match=match):
+        train(resumed(cfg), FiniteLossHook('skip', max_skips=2), Poison(6))
 
 
 def test_a_skip_inside_an_accumulation_drops_what_came_before(tmp_path):

@@ -7,6 +7,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import AmpOptimWrapper
+from mmengine.registry import init_default_scope
 
 from llm_mde_mm.utils.errors import ConfigError, TrainingInterrupted
 from tests.engine.training import (
@@ -58,6 +60,30 @@ def _no_pretty_text():
 
 
 @pytest.fixture(scope='module')
+def of(base):
+    """Changes of a config to a content that its checkpoints can have.
+
+    An adapter leaves out nothing of a model without pretrained weights.
+    """
+    init_default_scope('mmseg')
+    folder = base()
+    pretrained = {
+        'model.backbone.vision.weights': str(folder / 'vit.safetensors'),
+        'model.backbone.language': dict(
+            _delete_=True,
+            type='HFLanguageModel',
+            weights=str(folder / 'bert'),
+            lora=dict(rank=2, alpha=4),
+        ),
+    }
+
+    def changes(content):
+        return pretrained if content['content'] == 'adapter' else {}
+
+    return changes
+
+
+@pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     """Outcomes of uninterrupted runs, each trained once."""
     known = {}
@@ -81,9 +107,9 @@ def changes_of(checkpoint_hook):
 @pytest.mark.parametrize('content', CONTENTS)
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('cut', CUTS)
-def test_cut_by_a_death(cut, workers, content, whole, tmp_path):
+def test_cut_by_a_death(cut, workers, content, of, whole, tmp_path):
     hook, death = CUTS[cut]
-    changes = changes_of({**hook, **content})
+    changes = changes_of({**hook, **content}) | of(content)
     cfg = config(tmp_path, workers, **changes)
     assert train(cfg, death).died
     assert_equal(outcome(train(resumed(cfg))), whole(**changes))
@@ -91,8 +117,8 @@ def test_cut_by_a_death(cut, workers, content, whole, tmp_path):
 
 @pytest.mark.parametrize('content', CONTENTS)
 @pytest.mark.parametrize('place', [(0, 1), (1, 4)])
-def test_cut_by_a_signal(place, content, whole, tmp_path):
-    changes = changes_of(content)
+def test_cut_by_a_signal(place, content, of, whole, tmp_path):
+    changes = changes_of(content) | of(content)
     cfg = config(tmp_path, 2, **changes)
     with pytest.raises(TrainingInterrupted, match='SIGTERM') as stop:
         train(cfg, SignalHook(*place))
@@ -100,7 +126,9 @@ def test_cut_by_a_signal(place, content, whole, tmp_path):
     assert (tmp_path / 'last_checkpoint').read_text() == 'interrupted.pth'
     steps = 5 * place[0] + place[1] + 1
     assert f'step {steps} of 15' in str(stop.value)
-    assert (tmp_path / 'interrupted.pth').is_file()
+    saved = torch.load(tmp_path / 'interrupted.pth', weights_only=True)
+    without_base = content['content'] == 'adapter'
+    assert bool(saved.get('base')) == without_base
     assert_equal(outcome(train(resumed(cfg))), whole(**changes))
     assert not (tmp_path / 'interrupted.pth').exists()
 
@@ -120,7 +148,25 @@ EMA = {
 }
 
 
-@pytest.mark.parametrize('changes', [ACCUMULATE, EMA])
+class ScaledOptimWrapper(AmpOptimWrapper):
+    """Float16's loss scaler on a CPU, which MMEngine's own refuses."""
+
+    def __init__(self, **kwargs):
+        super(AmpOptimWrapper, self).__init__(**kwargs)
+        # It grows at each fourth step: the count of steps matters too.
+        self.loss_scaler = torch.amp.GradScaler(
+            'cpu', init_scale=2.0**8, growth_interval=4
+        )
+        self._scale_update_param = None
+
+    def optim_context(self, model):
+        return super(AmpOptimWrapper, self).optim_context(model)
+
+
+SCALED = {'optim_wrapper.type': ScaledOptimWrapper}
+
+
+@pytest.mark.parametrize('changes', [ACCUMULATE, EMA, SCALED])
 @pytest.mark.parametrize(
     'cut', ['steps_after_the_save_in_the_second', 'before_the_validation']
 )
@@ -128,10 +174,16 @@ def test_accumulated_gradients_and_averages_go_on(
     cut, changes, whole, tmp_path
 ):
     hook, death = CUTS[cut]
-    changes = {**changes, **changes_of(hook)}
+    kind, changes = changes, {**changes, **changes_of(hook)}
     cfg = config(tmp_path, **changes)
     assert train(cfg, death).died
-    assert_equal(outcome(train(resumed(cfg))), whole(**changes))
+    ours = outcome(train(resumed(cfg)))
+    assert_equal(ours, whole(**changes))
+    if kind is SCALED:
+        # Of 15 steps, every fourth doubles the scale.
+        assert ours['/optimizer/loss_scaler/scale'] == 2.0**11
+    if kind is EMA:
+        assert any(key.startswith('/averages') for key in ours)
 
 
 def test_a_signal_waits_for_the_accumulation(whole, tmp_path):

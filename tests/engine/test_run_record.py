@@ -67,3 +67,16 @@ def test_a_resumed_run_keeps_the_record_of_its_start(tmp_path):
     (later,) = again.pop('resumed')
     assert again == first
     assert later['step'] == 5
+
+
+def test_other_pictures_of_a_resumed_run_are_named(tmp_path):
+    cfg = config(tmp_path, log_level='WARNING', **{'train_cfg.max_epochs': 2})
+    train(cfg, RunRecordHook(), DieHook('before_train_epoch', 1))
+    first = json.loads((tmp_path / 'run.json').read_text())
+    cfg = resumed(cfg)
+    cfg.train_dataloader.dataset.first_index = 50
+    runner = train(cfg, RunRecordHook())
+    log = next(tmp_path.glob(f'{runner.timestamp}/*.log')).read_text()
+    [line] = [text for text in log.splitlines() if 'as it began' in text]
+    assert f'splits.train: {first["splits"]["train"]}' in line
+    assert 'splits.val' not in line

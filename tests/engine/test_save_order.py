@@ -197,26 +197,75 @@ def test_a_damaged_run_falls_back(run_cfg, finished, train, caplog, damage):
     assert runner.iter == 4
 
 
+def after(iterations, path, time):
+    """A checkpoint that says no more than how far it has come."""
+    meta = dict(iter=iterations)
+    write_checkpoint(dict(meta=meta, state_dict={}), path)
+    os.utime(path, (time, time))
+
+
+def order(folder, pointer, time):
+    (folder / 'last_checkpoint').write_text(pointer)
+    os.utime(folder / 'last_checkpoint', (time, time))
+    return [p.stem for p in resumable_checkpoints(folder)]
+
+
 def test_the_later_one_that_the_pointer_does_not_name(tmp_path):
-    for step in (9, 10, 11):
-        (tmp_path / f'epoch_{step}.pth').touch()
-        os.utime(tmp_path / f'epoch_{step}.pth', (step, step))
+    for epoch in (9, 10, 11):
+        after(4 * epoch, tmp_path / f'epoch_{epoch}.pth', epoch)
     (tmp_path / 'best_loss_epoch_10.pth').touch()
-
-    def order(pointer, time):
-        (tmp_path / 'last_checkpoint').write_text(pointer)
-        os.utime(tmp_path / 'last_checkpoint', (time, time))
-        return [p.stem[6:] for p in resumable_checkpoints(tmp_path)]
-
-    assert order('epoch_10.pth', 10) == ['11', '10', '9']
+    latest = ['epoch_11', 'epoch_10', 'epoch_9']
+    assert order(tmp_path, 'epoch_10.pth', 10) == latest
     # Left of an earlier, longer run in the same folder.
-    assert order('epoch_9.pth', 12) == ['9', '11', '10']
+    assert order(tmp_path, 'epoch_9.pth', 12) == [
+        'epoch_9',
+        'epoch_11',
+        'epoch_10',
+    ]
     # As MMEngine's own hook writes it, of a folder that has moved.
-    assert order('/old/run/epoch_11.pth', 10) == ['11', '10', '9']
+    assert order(tmp_path, '/old/run/epoch_11.pth', 10) == latest
     # Copied, all times at random.
-    assert order('epoch_11.pth', 5) == ['11', '10', '9']
+    assert order(tmp_path, 'epoch_11.pth', 5) == latest
     os.utime(tmp_path / 'epoch_9.pth', (99, 99))
-    assert order('epoch_11.pth', 5) == ['11', '9', '10']
+    assert order(tmp_path, 'epoch_11.pth', 5) == [
+        'epoch_11',
+        'epoch_9',
+        'epoch_10',
+    ]
+
+
+def test_one_that_a_signal_left_is_ordered_by_its_iterations(tmp_path):
+    first, second = tmp_path / 'epoch_1.pth', tmp_path / 'epoch_2.pth'
+    after(5, first, 1)
+    after(7, tmp_path / 'interrupted.pth', 3)
+    # Killed before the pointer named it.
+    assert order(tmp_path, 'epoch_1.pth', 2) == ['interrupted', 'epoch_1']
+    # The folder was copied, the pointer first.
+    os.utime(first, (6, 6))
+    for time in (0, 4, 8):
+        found = order(tmp_path, 'interrupted.pth', time)
+        assert found == ['interrupted', 'epoch_1']
+    # Gone on from, and killed again before the pointer named the next one.
+    after(10, second, 9)
+    found = order(tmp_path, 'interrupted.pth', 4)
+    assert found == ['epoch_2', 'interrupted', 'epoch_1']
+    # Without a pointer, and with all times alike.
+    (tmp_path / 'last_checkpoint').unlink()
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    found = [p.stem for p in resumable_checkpoints(tmp_path)]
+    assert found == ['epoch_2', 'interrupted', 'epoch_1']
+
+
+@pytest.mark.parametrize('data', [b'', b'PK', None])
+def test_one_that_cannot_be_read_is_not_the_later_one(tmp_path, data):
+    after(5, tmp_path / 'epoch_1.pth', 1)
+    bad = tmp_path / 'epoch_2.pth'
+    if data is None:
+        torch.save(dict(meta=dict(iter=10, time=os.getcwd)), bad)
+    else:
+        bad.write_bytes(data)
+    assert order(tmp_path, 'epoch_1.pth', 2) == ['epoch_1', 'epoch_2']
 
 
 def test_the_pointer_is_relative(tmp_path):

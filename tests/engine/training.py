@@ -5,7 +5,7 @@ import itertools
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 
 from llm_mde_mm.apis.launch import build_runner
 from tests.conftest import TINY_MODEL
@@ -169,6 +169,7 @@ def flat(value, path=''):
 def outcome(runner):
     """All that two runs must share."""
     stop = [h for h in runner.hooks if hasattr(h, 'wait_count')][0]
+    averages = [h for h in runner.hooks if isinstance(h, EMAHook)]
     hub = runner.message_hub
     history = {
         key: torch.tensor(scalar.data[0].tolist(), dtype=torch.float64)
@@ -178,6 +179,7 @@ def outcome(runner):
     return flat(
         dict(
             weights=dict(runner.model.state_dict()),
+            averages=[h.ema_model.state_dict() for h in averages],
             optimizer=runner.optim_wrapper.state_dict(),
             schedulers=[s.state_dict() for s in runner.param_schedulers],
             count=stop.wait_count,

@@ -21,7 +21,8 @@ class RunRecordHook(Hook):
     """Write ``run.json`` at the start: see ``utils.run_record.describe``.
 
     A run that goes on keeps the record of its start and adds its own under
-    ``resumed``, without the config where that is the same.
+    ``resumed``, without the config where that is the same; what else differs
+    is logged.
     ``tools/train.py --rerun`` repeats a run by this file.
 
     Args:
@@ -48,6 +49,11 @@ class RunRecordHook(Hook):
                 )
         if runner.iter and (Path(runner.work_dir) / RECORD).is_file():
             first = read_record(runner.work_dir)
+            found = differences(record, first)
+            if found:
+                runner.logger.warning(
+                    f'this run may not go on as it began ({found})'
+                )
             if record['config'] == first['config']:
                 del record['config']
             record['step'] = runner.iter
