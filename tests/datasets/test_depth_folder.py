@@ -1,8 +1,8 @@
 import json
 import pickle
 import re
-from functools import partial
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
