@@ -39,7 +39,7 @@ def two(folder):
     ]
     try:
         for process in processes:
-            _, errors = process.communicate(timeout=240)
+            _, errors = process.communicate(timeout=480)
             assert process.returncode == 0, errors[-3000:]
     finally:
         for process in processes:
