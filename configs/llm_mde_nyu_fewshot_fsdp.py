@@ -12,24 +12,14 @@ _base_ = './llm_mde_nyu_fewshot.py'
 
 runner_type = 'ShardedRunner'
 optim_wrapper = dict(type='ShardedOptimWrapper')
-train_cfg = dict(
-    _delete_=True, type='EpochBasedTrainLoop', max_epochs=50, val_interval=1
-)
-default_hooks = dict(
-    checkpoint=dict(
-        _delete_=True,
-        type='CheckpointHook',
-        interval=1,
-        max_keep_ckpts=2,
-        save_best='loss',
-        rule='less',
-    )
-)
+default_hooks = dict(checkpoint=dict(content='full'))
 # Those of the base that look into the model would find a share of it.
 custom_hooks = [
+    dict(type='RunRecordHook'),
+    dict(type='FiniteLossHook'),
     dict(type='ProgressBarHook'),
     dict(
-        type='EarlyStoppingHook',
+        type='ResumableEarlyStoppingHook',
         monitor='loss',
         rule='less',
         min_delta=0.0,

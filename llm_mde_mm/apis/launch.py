@@ -140,7 +140,9 @@ def recorded_config(folder: str, work_dir: str | None = None) -> Config:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     cfg = Config.fromstring(record['config'], '.py')
-    cfg.work_dir, cfg.resume = work_dir, False
+    # Started by --resume PATH it began there; by --resume alone, at 0.
+    cfg.work_dir = work_dir
+    cfg.resume = bool(cfg.get('resume') and cfg.get('load_from'))
     # A run without a seed in its config had one all the same.
     cfg.merge_from_dict({'randomness.seed': record['seed']})
     for hook in cfg.get('custom_hooks', []):

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.utils import get_git_hash
 
-from llm_mde_mm.utils.versions import package_versions
+from llm_mde_mm.utils.versions import code_revision, package_versions
 
 _STAMP = '%Y%m%d_%H%M%S'
 _COUNTS = re.compile(r'^all +([\d,]+) +([\d,]+)$', re.M)
@@ -76,5 +75,5 @@ def provenance() -> dict[str, Any]:
         device=torch.cuda.get_device_name()
         if on_gpu
         else f'{os.cpu_count()} CPU cores',
-        revision=get_git_hash(fallback='') or None,
+        revision=code_revision(),
     )

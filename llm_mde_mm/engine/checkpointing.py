@@ -14,13 +14,12 @@ from llm_mde_mm.utils.checkpoint import (
     find_checkpoint,
     fit_checkpoint,
     read_checkpoint,
-    resumable_checkpoints,
 )
 from llm_mde_mm.utils.checkpoint_writing import (
     plain_message_hub,
     write_checkpoint,
 )
-from llm_mde_mm.utils.errors import DamagedError, LLMMDEError, WeightsError
+from llm_mde_mm.utils.errors import LLMMDEError, WeightsError
 from llm_mde_mm.utils.frozen_base import (
     base_digests,
     base_names,
@@ -35,6 +34,7 @@ from llm_mde_mm.utils.settings import (
 
 from .checkpoint_meta import checkpoint_meta
 from .resume_checks import check_moments, check_resumable, scheduler_states
+from .resume_run import resume_run
 
 
 class CheckpointRunner(Runner):
@@ -225,31 +225,4 @@ class CheckpointRunner(Runner):
         if self._has_loaded or not self._resume:
             super().load_or_resume()
             return
-        source = Path(self._load_from or self.work_dir)
-        if source.is_file():
-            self.resume(source)
-            return
-        if self._load_from and not source.is_dir():
-            raise WeightsError(f'there is no checkpoint {source}')
-        self._resume_newest(source)
-
-    def _resume_newest(self, folder: Path) -> None:
-        damaged = []
-        candidates = resumable_checkpoints(folder)
-        for path in candidates:
-            try:
-                self.resume(path)
-            except DamagedError as error:
-                damaged.append(str(error))
-                self.logger.warning(f'{error}; the one before it is taken')
-                continue
-            self.logger.info(f'Resumed from {path}')
-            return
-        if damaged:
-            raise WeightsError(
-                f'{folder} holds no whole checkpoint: ' + '; '.join(damaged)
-            )
-        self.logger.warning(
-            f'{folder} holds no checkpoint yet: training starts at the '
-            'beginning'
-        )
+        resume_run(self)

@@ -1,12 +1,16 @@
 """What a model whose weights are spread over processes is wrapped in."""
 
+from typing import Any
+
 from mmengine.dist import all_reduce
 from mmengine.model import MMFullyShardedDataParallel
 from mmengine.optim import OptimWrapper
 from mmseg.registry import MODEL_WRAPPERS, OPTIM_WRAPPERS
 from mmseg.utils import SampleList
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from llm_mde_mm.utils.errors import ConfigError
 
 
 def transformer_blocks(network: nn.Module) -> list[nn.Module]:
@@ -44,20 +48,53 @@ class ShardedDepthModel(MMFullyShardedDataParallel):
 
 @OPTIM_WRAPPERS.register_module()
 class ShardedOptimWrapper(OptimWrapper):
-    """Clips by the norm of the whole gradient, not of a process's share."""
+    """Clips by the norm of the whole gradient, not of a process's share.
+
+    Args:
+        *args: Those of MMEngine's ``OptimWrapper``.
+        **kwargs: Likewise.
+
+    Raises:
+        ConfigError: If gradients are to be accumulated.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._accumulative_counts > 1:
+            raise ConfigError(
+                'ShardedOptimWrapper.accumulative_counts: gradients that wait '
+                'for their update would be missing in a checkpoint; give a '
+                'larger batch_size, or more processes'
+            )
+        if getattr(self, 'grad_name', None) == 'grad_norm':
+            self.clip_func = _clip_whole
 
     def _clip_grad(self) -> None:
-        grads = [
+        if self.grad_name != 'grad_norm':
+            super()._clip_grad()
+            return
+        # Also where this process has no share of a gradient, as the others
+        # wait for its part of the norm.
+        parameters = [
             parameter
             for group in self.optimizer.param_groups
             for parameter in group['params']
             if parameter.grad is not None
         ]
-        kwargs = dict(self.clip_grad_kwargs)
-        max_norm, kind = kwargs.pop('max_norm'), kwargs.pop('norm_type', 2.0)
-        norm = get_total_norm([p.grad for p in grads], kind, **kwargs)
-        total = norm**kind
-        all_reduce(total)
-        total = total ** (1 / kind)
-        clip_grads_with_norm_(grads, max_norm, total)
-        self.message_hub.update_scalar('train/grad_norm', float(total))
+        norm = self.clip_func(parameters, **self.clip_grad_kwargs)
+        self.message_hub.update_scalar('train/grad_norm', float(norm))
+
+
+def _clip_whole(
+    parameters: list[nn.Parameter],
+    max_norm: float,
+    norm_type: float = 2.0,
+    **kwargs: Any,
+) -> Tensor:
+    """Torch's ``clip_grad_norm_`` over the shares of all processes."""
+    grads = [p.grad for p in parameters if p.grad is not None]
+    total = get_total_norm(grads, norm_type, **kwargs) ** norm_type
+    all_reduce(total)
+    total = total ** (1 / norm_type)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total

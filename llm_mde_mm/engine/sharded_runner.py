@@ -1,28 +1,16 @@
 """FSDP: the weights of a model spread over the processes that train it."""
 
-import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-from mmengine._strategy import FSDPStrategy
-from mmengine.logging import MMLogger
 from mmengine.runner import FlexibleRunner
 from mmseg.registry import RUNNERS
-from torch import nn
-from torch.distributed.fsdp import FullOptimStateDictConfig
-from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
-from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 
-from llm_mde_mm.utils.checkpoint import read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import plain_message_hub
 from llm_mde_mm.utils.errors import ConfigError
 
-from .depth_runner import cast_model, quieten
-from .processes import check_norm_layers, start_gloo
-from .sharded_parts import transformer_blocks
+from .resume_run import resume_run
+from .sharded_strategy import ShardedStrategy
 
 
 @RUNNERS.register_module()
@@ -31,7 +19,23 @@ class ShardedRunner(FlexibleRunner):
 
     Where it fits, :class:`DepthRunner` does the same with less traffic.
     ``strategy`` of the config holds arguments of :class:`ShardedStrategy`.
+    Checkpoints are whole: ``checkpoint_content`` is 'full'.
     """
+
+    _has_loaded: bool
+
+    @property
+    def checkpoint_content(self) -> str:
+        """What ``SafeCheckpointHook`` is to say: 'full'."""
+        return 'full'
+
+    @checkpoint_content.setter
+    def checkpoint_content(self, content: str) -> None:
+        if content != 'full':
+            raise ConfigError(
+                f'{type(self).__name__} writes whole checkpoints: give '
+                f"default_hooks.checkpoint.content='full', not {content!r}"
+            )
 
     def build_strategy(
         self,
@@ -41,7 +45,7 @@ class ShardedRunner(FlexibleRunner):
         env_cfg: Mapping | None = None,
         experiment_name: str | None = None,
         log_level: str | None = None,
-    ) -> 'ShardedStrategy':
+    ) -> ShardedStrategy:
         """Build the strategy.
 
         Args:
@@ -105,6 +109,8 @@ class ShardedRunner(FlexibleRunner):
             save_param_scheduler=save_param_scheduler,
             extra_ckpt=dict(
                 meta=dict(
+                    seed=self.seed,
+                    content=self.checkpoint_content,
                     epoch=self.epoch + by_epoch,
                     iter=self.iter + (not by_epoch),
                     cfg=self.cfg.pretty_text,
@@ -119,110 +125,15 @@ class ShardedRunner(FlexibleRunner):
             ),
         )
 
-
-class ShardedStrategy(FSDPStrategy):
-    """FSDP for a frozen network with trained parts, on GPUs or CPUs.
-
-    Each transformer block of the vision and of the language model is a unit,
-    gathered for its turn; the rest is one more. A checkpoint is a single
-    file, the same as without sharding.
-
-    Args:
-        model_dtype (str | None): Casts the model, as in
-            :class:`DepthRunner`.
-        **kwargs: Those of MMEngine's strategy, such as
-            ``model_wrapper=dict(mixed_precision=dict(param_dtype=...))``.
-    """
-
-    model_wrapper: Any
-
-    def __init__(self, model_dtype: str | None = None, **kwargs) -> None:
-        self.model_dtype = model_dtype
-        super().__init__(state_dict_cfg='full', **kwargs)
-        # torch gathers every state in one buffer and relies on the way to the
-        # CPU to copy it: on CPUs, exp_avg would be saved as exp_avg_sq.
-        self.optim_state_dict_config = FullOptimStateDictConfig(
-            rank0_only=True, offload_to_cpu=torch.cuda.is_available()
-        )
-
-    def _setup_env(self, **kwargs) -> None:
-        start_gloo(kwargs['launcher'], kwargs.get('dist_cfg'))
-        super()._setup_env(**kwargs)
-
-    def build_logger(self, *args, **kwargs) -> MMLogger:
-        """MMEngine's logger, with a quiet console."""
-        return quieten(super().build_logger(*args, **kwargs))
-
-    def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model, cast, before it is spread.
-
-        Args:
-            model (nn.Module | dict): A model, or its config.
+    def load_or_resume(self) -> None:
+        """Do what the config's ``load_from`` and ``resume`` say, once.
 
         Raises:
-            ConfigError: If a norm layer cannot be trained here.
+            WeightsError: If the checkpoint does not serve, or every one of
+                the run is damaged.
         """
-        built = cast_model(super().build_model(model), self.model_dtype)
-        check_norm_layers(built)
-        return built
-
-    def _wrap_model(self, model: Any) -> nn.Module:
-        blocks = set(transformer_blocks(model.backbone))
-        self.model_wrapper = dict(
-            type='ShardedDepthModel',
-            use_orig_params=True,
-            auto_wrap_policy=partial(
-                lambda_auto_wrap_policy, lambda_fn=blocks.__contains__
-            ),
-            **(self.model_wrapper or {}),
-        )
-        if not torch.cuda.is_available():
-            self.model_wrapper['device_id'] = torch.device('cpu')
-        with warnings.catch_warnings():
-            # MMEngine calls what torch would like to see replaced.
-            warnings.filterwarnings('ignore', 'FSDP.state_dict_type')
-            return super()._wrap_model(model)
-
-    def load_checkpoint(
-        self,
-        filename: str,
-        *,
-        callback: Callable | None = None,
-        **kwargs,
-    ) -> dict:
-        """Load a checkpoint without running code that it may hold.
-
-        Args:
-            filename (str): The file.
-            callback (Callable | None): Called with the checkpoint first.
-            **kwargs: Not read; MMEngine passes them.
-
-        Raises:
-            WeightsError: If the file cannot be read.
-        """
-        checkpoint = read_checkpoint(filename)
-        if callback is not None:
-            callback(checkpoint)
-        self.load_model_state_dict(checkpoint.pop('state_dict'), strict=True)
-        return checkpoint
-
-    # MMEngine hands over the wrapper, whose state has what is not a
-    # parameter's, and on loading the arguments in another order than torch's.
-    def optim_state_dict(self) -> dict:
-        """State of the optimizer, by the parameters' names."""
-        wrapper = self.optim_wrapper
-        state = FSDP.optim_state_dict(self.model, wrapper.optimizer)
-        if wrapper.base_param_settings is not None:
-            state['base_param_settings'] = wrapper.base_param_settings
-        return state
-
-    def load_optim_state_dict(self, state_dict: dict) -> None:
-        """Take up the state of :meth:`optim_state_dict`."""
-        wrapper = self.optim_wrapper
-        base = state_dict.pop('base_param_settings', None)
-        state = FSDP.optim_state_dict_to_load(
-            self.model, wrapper.optimizer, state_dict
-        )
-        if base is not None:
-            state['base_param_settings'] = base
-        wrapper.load_state_dict(state)
+        if self._has_loaded or not self._resume:
+            super().load_or_resume()
+            return
+        resume_run(self)
+        self._has_loaded = True

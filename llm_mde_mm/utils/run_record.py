@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size
-from mmengine.utils import get_git_hash
 
 from llm_mde_mm.datasets.listing import describe_split
 from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import ConfigError
-from llm_mde_mm.utils.versions import package_versions
+from llm_mde_mm.utils.versions import code_revision, package_versions
 
 RECORD = 'run.json'
 # What has to be the same for a run to repeat another bit for bit.
-_MATTERS = ('seed', 'versions', 'git', 'splits', 'processes', 'threads')
+_MATTERS = (
+    'seed',
+    'versions',
+    'git',
+    'splits',
+    'processes',
+    'threads',
+    'device',
+)
+# Of a config: where a run lies, its name, how it was started.
+_PLACE = {'work_dir', 'experiment_name', 'resume', 'load_from', 'launcher'}
 
 
 def describe(
@@ -32,16 +42,16 @@ def describe(
         loaders (Mapping[str, Any]): Data loaders by split.
 
     Returns:
-        dict[str, Any]: ``command``, ``seed``, ``versions``, ``git`` (commit
-        of the working directory, or None), ``splits`` (number of pictures and
-        digest), ``processes``, ``threads``, ``device`` and ``config``.
+        dict[str, Any]: ``command``, ``seed``, ``versions``, ``git`` (see
+        :func:`code_revision`), ``splits`` (number of pictures and digest),
+        ``processes``, ``threads``, ``device`` and ``config``.
     """
     on_gpu = torch.cuda.is_available()
     return dict(
         command=shlex.join(['python', *sys.argv]),
         seed=seed,
         versions=package_versions(),
-        git=get_git_hash(fallback='') or None,
+        git=code_revision(),
         splits={
             split: describe_split(loader.dataset)
             for split, loader in loaders.items()
@@ -96,3 +106,36 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
         elif a != b:
             found.append(f'{key}: {a}, {b}')
     return '; '.join(found)
+
+
+def later_changes(record: Mapping[str, Any]) -> str:
+    """Say what a run that went on by ``--resume`` did otherwise since.
+
+    Args:
+        record (Mapping[str, Any]): Of :func:`read_record`.
+
+    Returns:
+        str: For each time that it went on, the step and what was another
+        than at its start; or nothing.
+    """
+    first = Config.fromstring(record['config'], '.py')
+    found = []
+    for part in record.get('resumed', []):
+        changes = differences(part, record)
+        if 'config' in part:
+            keys = _changed(first, Config.fromstring(part['config'], '.py'))
+            changes = '; '.join(filter(None, [changes, keys]))
+        if changes:
+            found.append(f'from step {part.get("step")} on: {changes}')
+    return '; '.join(found)
+
+
+def _changed(first: Config, later: Config) -> str:
+    keys = sorted({*first, *later} - _PLACE)
+    changed = [key for key in keys if first.get(key) != later.get(key)]
+    source = later.get('load_from')
+    if source and source != first.get('load_from'):
+        # A checkpoint of this very run is what it had come to.
+        if Path(source).resolve().parent != Path(later.work_dir).resolve():
+            changed.append('load_from')
+    return f'another config ({", ".join(changed)})' if changed else ''

@@ -20,16 +20,18 @@ class Runner:
 
     iter = 0
 
-    def __init__(self, model):
+    def __init__(self, model, **kwargs):
+        self.logger, self.warnings = self, []
+        self.warning = self.warnings.append
         self.optim_wrapper = OptimWrapper(
-            torch.optim.SGD(model.parameters(), lr=1.0)
+            torch.optim.SGD(model.parameters(), lr=1.0), **kwargs
         )
 
 
-def refusal(model, rank):
+def refusal(model, rank, action):
     """The second process has a loss that is no number."""
     runner = Runner(model)
-    hook = FiniteLossHook()
+    hook = FiniteLossHook(action)
     hook.before_train(runner)
     sample = SegDataSample(metainfo=dict(img_path=f'{rank}.jpg'))
     hook.before_train_iter(runner, 0, dict(data_samples=[sample]))
@@ -38,6 +40,21 @@ def refusal(model, rank):
         runner.optim_wrapper.update_params(model.weight.sum() * factor)
     except NonFiniteError as error:
         return str(error)
+    return runner.warnings
+
+
+def infinite_gradient(rank):
+    """Both processes have the mean of their gradients."""
+    model = nn.Linear(1, 1)
+    runner = Runner(model, clip_grad=dict(max_norm=1.0))
+    hook = FiniteLossHook('skip')
+    hook.before_train(runner)
+    sample = SegDataSample(metainfo=dict(img_path=f'{rank}.jpg'))
+    hook.before_train_iter(runner, 0, dict(data_samples=[sample]))
+    runner.optim_wrapper.update_params(
+        ((model.weight - model.weight) ** 2).sum().sqrt()
+    )
+    return runner.warnings
 
 
 def work(rank):
@@ -47,11 +64,14 @@ def work(rank):
     model.weight.grad = torch.tensor([[1.0 + rank, 4.0]])
     average_gradients(model)
     gradient = model.weight.grad.tolist()
-    text = refusal(model, rank)
+    text = refusal(model, rank, 'raise')
+    skipped = refusal(model, rank, 'skip')
     return dict(
         votes=[vote.passed() for vote in votes],
         gradient=gradient,
         refusal=text,
+        skipped=skipped,
+        gradient_skipped=infinite_gradient(rank),
         weight=model.weight.tolist(),
     )
 

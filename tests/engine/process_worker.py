@@ -1,6 +1,9 @@
 """One process of several that train; run by test_processes.py."""
 
+import math
 import os
+import shutil
+import signal
 import sys
 
 import torch
@@ -14,7 +17,12 @@ from mmseg.structures import SegDataSample
 
 from llm_mde_mm.apis import launch
 from llm_mde_mm.engine import DepthRunner
-from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.errors import (
+    ConfigError,
+    NonFiniteError,
+    TrainingInterrupted,
+    WeightsError,
+)
 from tests.conftest import TINY_MODEL, _factory
 from tests.tools.conftest import CONFIG, ROOT
 
@@ -134,7 +142,23 @@ class LossHook(Hook):
         self.losses.append(outputs['loss'].item())
 
 
-def rooms(folder, **options):
+class StopHook(Hook):
+    """Send this process a signal in the second of ten steps."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class PoisonHook(Hook):
+    """Have this process's loss be no number."""
+
+    def before_train(self, runner):
+        guarded = runner.optim_wrapper.backward
+        runner.optim_wrapper.backward = lambda loss: guarded(loss * math.nan)
+
+
+def rooms(folder, *hooks, **options):
     """Train on rendered rooms for two epochs of five steps."""
     path = f'{folder}/rooms_{dist.get_rank()}.py'
     with open(path, 'w') as file:
@@ -159,16 +183,28 @@ def rooms(folder, **options):
         # What the shipped config has in the place of the base's.
         sharded = launch.load_config(f'{ROOT}/{FSDP_CONFIG}')
         cfg.optim_wrapper.type = sharded.optim_wrapper.type
-        cfg.train_cfg = dict(
-            sharded.train_cfg, max_epochs=cfg.train_cfg.max_epochs
-        )
-        cfg.default_hooks.checkpoint = sharded.default_hooks.checkpoint
+        cfg.default_hooks = sharded.default_hooks
+        cfg.custom_hooks = sharded.custom_hooks
     hook = LossHook()
-    cfg.custom_hooks = [dict(type='EarlyStoppingHook', monitor='loss')]
     runner = launch.build_runner(cfg)
-    runner.register_hook(hook)
+    for each in (hook, *hooks):
+        runner.register_hook(each)
     runner.train()
     return hook.losses
+
+
+def damaged_copies(folder):
+    """A run whose last file is cut short, and checkpoints that do not fit."""
+    shutil.copytree(f'{folder}/fsdp', f'{folder}/resumed')
+    os.truncate(f'{folder}/resumed/epoch_2.pth', 10_000)
+    checkpoint = torch.load(f'{folder}/fsdp/epoch_1.pth', weights_only=True)
+    state = checkpoint['state_dict']
+    torch.save(
+        dict(checkpoint, base={'backbone.x': 'f' * 32}),
+        f'{folder}/adapter.pth',
+    )
+    state.popitem()
+    torch.save(checkpoint, f'{folder}/other.pth')
 
 
 def main(rank, folder):
@@ -203,13 +239,33 @@ def main(rank, folder):
     results['fsdp'] = rooms(
         folder, work_dir=f'{folder}/fsdp', runner_type='ShardedRunner'
     )
-    results['resumed'] = rooms(
-        folder,
-        work_dir=f'{folder}/resumed',
-        load_from=f'{folder}/fsdp/epoch_1.pth',
-        resume=True,
-        runner_type='ShardedRunner',
-    )
+    if rank == 0:
+        damaged_copies(folder)
+    dist.barrier()
+    sharded = dict(runner_type='ShardedRunner', resume=True)
+    # The newest checkpoint is damaged.
+    results['resumed'] = rooms(folder, work_dir=f'{folder}/resumed', **sharded)
+    for name in ('adapter', 'other'):
+        try:
+            rooms(
+                folder,
+                work_dir=f'{folder}/{name}',
+                load_from=f'{folder}/{name}.pth',
+                **sharded,
+            )
+        except WeightsError as error:
+            results[name] = str(error)
+    sharded['work_dir'] = f'{folder}/cut'
+    try:
+        rooms(folder, *[StopHook()] * rank, **sharded)
+    except TrainingInterrupted as stop:
+        results['stop'] = stop.checkpoint
+    results['cut'] = rooms(folder, **sharded)
+    sharded['work_dir'] = f'{folder}/poisoned'
+    try:
+        rooms(folder, *[PoisonHook()] * rank, **sharded)
+    except NonFiniteError as error:
+        results['poisoned'] = str(error)
     torch.save(results, f'{folder}/{rank}.pt')
     dist.barrier()
     dist.destroy_process_group()

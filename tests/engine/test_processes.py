@@ -1,5 +1,6 @@
 """Two processes over gloo train what one does."""
 
+import json
 import os
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def two(folder):
     ]
     try:
         for process in processes:
-            _, errors = process.communicate(timeout=240)
+            _, errors = process.communicate(timeout=480)
             assert process.returncode == 0, errors[-3000:]
     finally:
         for process in processes:
@@ -92,14 +93,38 @@ def test_sync_bn_is_refused_on_cpus(two):
 
 
 def test_fsdp_has_the_losses_of_ddp(two):
-    """Ten steps, five of them again after a resume."""
+    """Ten steps, some of them again after a cut.
+
+    Once the last checkpoint is damaged and the one before it is taken, once
+    one process got a signal inside an epoch.
+    """
     for result in two:
         assert len(result['ddp']) == 10
         assert result['fsdp'] == pytest.approx(result['ddp'], rel=1e-6)
         assert result['resumed'] == pytest.approx(result['ddp'][5:], rel=1e-6)
+        left = len(result['cut'])
+        assert 5 < left < 10
+        assert result['cut'] == pytest.approx(result['ddp'][-left:], rel=1e-6)
 
 
-@pytest.mark.parametrize('name', ['fsdp', 'resumed'])
+def test_what_fsdp_writes_and_refuses(two, folder):
+    for result in two:
+        assert result['stop'] == str(folder / 'cut' / 'interrupted.pth')
+        assert 'the loss of step 1 is not finite' in result['poisoned']
+        assert '(process 1). ' in result['poisoned']
+        assert '(process 0)' not in result['poisoned']
+        assert 'adapter.pth is an adapter' in result['adapter']
+        assert 'belongs to another config: 1 tensors' in result['other']
+    record = json.loads((folder / 'fsdp' / 'run.json').read_text())
+    assert record['processes'] == 2
+    names = {path.name for path in (folder / 'cut').glob('*.pth')}
+    assert names > {'epoch_1.pth', 'epoch_2.pth'}
+    assert 'interrupted.pth' not in names
+    pointer = folder / 'cut' / 'last_checkpoint'
+    assert pointer.read_text() == 'epoch_2.pth'
+
+
+@pytest.mark.parametrize('name', ['fsdp', 'resumed', 'cut'])
 def test_a_checkpoint_of_fsdp_is_that_of_ddp(two, folder, name):
     want = read_checkpoint(folder / 'ddp' / 'epoch_2.pth')
     path = folder / name / 'epoch_2.pth'

@@ -1,9 +1,12 @@
 """What run.json says, and what it finds different."""
 
 import json
+import subprocess
 
 import pytest
+from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
+from mmengine.hooks import Hook
 
 from llm_mde_mm.datasets import SyntheticRooms
 from llm_mde_mm.datasets.splits import split_digest
@@ -12,9 +15,11 @@ from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.utils.run_record import (
     describe,
     differences,
+    later_changes,
     read_record,
     write_record,
 )
+from llm_mde_mm.utils.versions import code_revision
 from tests.engine.training import DieHook, config, resumed, train
 
 
@@ -41,6 +46,9 @@ def test_differences_are_named():
     here = dict(seed=1, versions=dict(torch='1', numpy='3'), git='b')
     assert differences(here, there) == 'versions.numpy: 2, 3; git: a, b'
     assert differences(there, there) == ''
+    assert differences(dict(device='cpu'), dict(device='H100')) == (
+        'device: H100, cpu'
+    )
 
 
 @pytest.mark.parametrize('text', ['', '{}', '[1]', '{"config": 1}'])
@@ -67,6 +75,7 @@ def test_a_resumed_run_keeps_the_record_of_its_start(tmp_path):
     (later,) = again.pop('resumed')
     assert again == first
     assert later['step'] == 5
+    assert later_changes(read_record(tmp_path)) == ''
 
 
 def test_other_pictures_of_a_resumed_run_are_named(tmp_path):
@@ -80,3 +89,79 @@ def test_other_pictures_of_a_resumed_run_are_named(tmp_path):
     [line] = [text for text in log.splitlines() if 'as it began' in text]
     assert f'splits.train: {first["splits"]["train"]}' in line
     assert 'splits.val' not in line
+
+
+def part(work_dir='run', **config):
+    config = dict(lr=1, epochs=2, work_dir=work_dir, **config)
+    return dict(seed=1, config=Config(config).pretty_text)
+
+
+def test_what_a_resumed_run_did_otherwise_is_named(tmp_path):
+    own = dict(resume=True, load_from='run/epoch_1.pth')
+    record = part(resume=False, load_from=None)
+    record['resumed'] = [
+        dict(part(**own), step=3),
+        dict(seed=1, step=4),
+        dict(part(resume=True, load_from='other/epoch_1.pth'), step=5),
+        dict(part(wd=3), step=6, seed=2),
+    ]
+    assert later_changes(record) == (
+        'from step 5 on: another config (load_from); '
+        'from step 6 on: seed: 1, 2; another config (wd)'
+    )
+
+
+def test_a_repetition_logs_what_the_run_did_otherwise(tmp_path):
+    cfg = config(tmp_path / 'run', **{'train_cfg.max_epochs': 1})
+    record = describe(cfg.pretty_text, 5, {})
+    cfg.train_cfg.max_epochs = 7
+    later = dict(describe(cfg.pretty_text, 5, {}), step=5)
+    write_record(tmp_path, dict(record, resumed=[later]))
+    cfg.train_cfg.max_epochs = 1
+    warned = []
+
+    class Listen(Hook):
+        priority = 'HIGHEST'
+
+        def before_train(self, runner):
+            runner.logger.warning = warned.append
+
+    death = DieHook('before_train_epoch', 0)
+    train(cfg, RunRecordHook(str(tmp_path)), Listen(), death)
+    assert warned[-1].endswith('from step 5 on: another config (train_cfg))')
+
+
+def git(folder, *words):
+    identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
+    return subprocess.run(
+        ['git', '-C', folder, *identity, *words],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def test_the_revision_is_that_of_the_code_with_its_edits(
+    tmp_path, monkeypatch
+):
+    code, elsewhere = tmp_path / 'code', tmp_path / 'elsewhere'
+    for folder in (code, elsewhere):
+        folder.mkdir()
+        git(folder, 'init')
+        (folder / 'a.py').write_text(folder.name)
+        git(folder, 'add', 'a.py')
+        git(folder, 'commit', '-m', 'a')
+    monkeypatch.chdir(elsewhere)
+    commit = git(code, 'rev-parse', 'HEAD')
+    assert code_revision(code / 'a.py') == commit
+    seen = set()
+    for text in ('b', 'c'):
+        (code / 'a.py').write_text(text)
+        seen.add(code_revision(code / 'a.py'))
+    assert len(seen) == 2
+    assert all(each.startswith(f'{commit}-dirty-') for each in seen)
+    # As of a package installed inside somebody's repository.
+    (code / 'b.py').touch()
+    assert code_revision(code / 'b.py') is None
+    (tmp_path / 'c.py').touch()
+    assert code_revision(tmp_path / 'c.py') is None

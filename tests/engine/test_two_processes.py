@@ -32,6 +32,10 @@ def test_two_processes_act_alike(tmp_path):
         assert result['votes'] == [True, False, True]
         assert result['gradient'] == [[1.5, 4.0]]
         assert result['weight'] == [[1.0, 1.0]]
-    assert "another process's loss" in both[0]['refusal']
-    assert 'the loss of step 1 is not finite' in both[1]['refusal']
-    assert '1.jpg' in both[1]['refusal']
+        # The first process, which writes the log, names the other's file.
+        culprit = 'the loss of step 1 is not finite; the batch is 1.jpg '
+        assert result['refusal'].startswith(culprit + '(process 1). ')
+        (warning,) = result['skipped']
+        assert warning.startswith(culprit + '(process 1). Skipped: 1 of')
+        (warning,) = result['gradient_skipped']
+        assert 'the batch is 0.jpg (process 0); 1.jpg (process 1)' in warning

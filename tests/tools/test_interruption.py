@@ -10,10 +10,16 @@ import time
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from llm_mde_mm.apis.launch import tool_config, tool_parser
+from llm_mde_mm.apis.launch import (
+    recorded_config,
+    tool_config,
+    tool_parser,
+)
 from llm_mde_mm.apis.tool_process import resume_command
 from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.run_record import write_record
 from tests.tools.conftest import ROOT, run
 
 
@@ -85,6 +91,22 @@ def test_rerun_repeats_bit_for_bit(trained, tmp_path):
     again = json.loads((tmp_path / 'run.json').read_text())
     for key in ('seed', 'versions', 'splits', 'processes', 'threads'):
         assert again[key] == record[key]
+
+
+@pytest.mark.parametrize(
+    ('start', 'resume'),
+    [
+        (dict(resume=True, load_from='a/epoch_1.pth'), True),
+        (dict(resume=True, load_from=None), False),
+        (dict(resume=False, load_from='a/epoch_1.pth'), False),
+    ],
+)
+def test_rerun_starts_where_the_run_did(start, resume, tmp_path):
+    text = Config(dict(work_dir='run', **start)).pretty_text
+    write_record(tmp_path, dict(config=text, seed=3))
+    cfg = recorded_config(str(tmp_path), str(tmp_path / 'again'))
+    assert (cfg.resume, cfg.load_from) == (resume, start['load_from'])
+    assert cfg.randomness.seed == 3
 
 
 @pytest.mark.parametrize(

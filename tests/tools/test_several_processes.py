@@ -1,12 +1,20 @@
 """Two processes over gloo give the scores of one, and end together."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from llm_mde_mm.apis import launch
-from tests.tools.conftest import run
+from llm_mde_mm.utils.checkpoint import read_checkpoint
+from tests.engine.training import assert_equal, flat
+from tests.tools.conftest import ROOT, run
 
 OPTIONS = (
     '--cfg-options',
@@ -61,6 +69,65 @@ def test_two_processes_give_the_scores_of_one(tiny_config, tmp_path):
         if isinstance(value, float | list):
             value = pytest.approx(value, rel=1e-6)
         assert two[name] == value, name
+
+
+def start(config, folder, *words):
+    """Two processes, with eight steps to make."""
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    return subprocess.Popen(
+        [
+            *('bash', 'tools/dist_train.sh', config, '2', *words),
+            *('--work-dir', folder, '--cfg-options'),
+            'train_dataloader.batch_size=1',
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **dict(PATH=path, HF_HUB_OFFLINE='1', PORT='29520'),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def ended(job):
+    try:
+        return job.communicate(timeout=280)[0]
+    finally:
+        job.kill()
+
+
+def test_a_signal_to_the_job_and_a_resume(tiny_config, tmp_path):
+    """Two processes stop at one step and end as if they had not."""
+    cut, whole = tmp_path / 'cut', tmp_path / 'whole'
+    job = start(tiny_config, cut)
+    deadline = time.monotonic() + 240
+    while not (cut / 'run.json').exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    job.send_signal(signal.SIGTERM)
+    output = ended(job)
+    assert job.returncode != 0
+    (line,) = re.findall(r'stopped the training after step (\d) of 8', output)
+    state = read_checkpoint(cut / 'interrupted.pth')
+    assert state['meta']['iter'] == int(line) < 8
+    assert state['resume_state']['processes'] == 2
+    for folder, words in ((cut, ['--resume']), (whole, [])):
+        job = start(tiny_config, folder, *words)
+        output = ended(job)
+        assert job.returncode == 0, output[-3000:]
+    assert not (cut / 'interrupted.pth').exists()
+    ours, theirs = (
+        flat(
+            {
+                key: value
+                for key, value in read_checkpoint(f / 'epoch_2.pth').items()
+                if key in ('state_dict', 'optimizer', 'param_schedulers')
+            }
+        )
+        for f in (cut, whole)
+    )
+    assert_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
@@ -95,8 +96,7 @@ class FiniteLossHook(Hook):
         backward(loss, **kwargs)
         self._is_bad = vote.passed()
         if self._is_bad:
-            whose = 'the loss' if mine else "another process's loss"
-            self._refuse(whose)
+            self._refuse('the loss', bool(mine))
             self._runner.optim_wrapper.zero_grad()
 
     def _step(self, step: Any, **kwargs: Any) -> None:
@@ -106,7 +106,8 @@ class FiniteLossHook(Hook):
         try:
             step(**kwargs)
         except _NonFiniteNormError:
-            self._refuse('the gradient')
+            # It is the mean of all processes': any batch may be the cause.
+            self._refuse('the gradient', True)
 
     def _clip(self, clip: Any, *args: Any, **kwargs: Any) -> Tensor:
         norm = clip(*args, **kwargs)
@@ -114,22 +115,19 @@ class FiniteLossHook(Hook):
             raise _NonFiniteNormError
         return norm
 
-    def _refuse(self, what: str) -> None:
-        """Raise, or count and log.
+    def _refuse(self, what: str, mine: bool) -> None:
+        """Raise, or count and log; all processes come here together.
 
         Args:
             what (str): What is no number.
+            mine (bool): Whether it may be this process's batch.
 
         Raises:
             NonFiniteError: If it is not to be skipped.
         """
-        names = [
-            sample.metainfo.get('img_path', '?')
-            for sample in self._batch['data_samples']
-        ]
         text = (
             f'{what} of step {self._runner.iter + 1} is not finite; the batch '
-            f'is {", ".join(names)}'
+            f'is {self._suspects(mine)}'
         )
         if self.action == 'raise' or self.skipped >= self.max_skips:
             before = (
@@ -145,6 +143,22 @@ class FiniteLossHook(Hook):
         self.skipped += 1
         self._runner.logger.warning(
             f'{text}. Skipped: {self.skipped} of at most {self.max_skips}'
+        )
+
+    def _suspects(self, mine: bool) -> str:
+        """File names, of several processes with their numbers."""
+        names = ', '.join(
+            sample.metainfo.get('img_path', '?')
+            for sample in self._batch['data_samples']
+        )
+        if get_world_size() == 1:
+            return names
+        # The first process alone writes the log.
+        each = all_gather_object(names if mine else None)
+        return '; '.join(
+            f'{names} (process {rank})'
+            for rank, names in enumerate(each)
+            if names is not None
         )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -11,6 +11,7 @@ from llm_mde_mm.utils.run_record import (
     RECORD,
     describe,
     differences,
+    later_changes,
     read_record,
     write_record,
 )
@@ -27,7 +28,9 @@ class RunRecordHook(Hook):
 
     Args:
         repeats (str | None): Folder of the run that this one repeats.
-            What differs from it, beside the config, is logged.
+            What differs from it, beside the config, is logged, and what it
+            did otherwise once it had been resumed: its first config is what
+            is repeated.
     """
 
     def __init__(self, repeats: str | None = None) -> None:
@@ -42,11 +45,12 @@ class RunRecordHook(Hook):
             loaders['val'] = runner.val_dataloader
         record = describe(runner.cfg.pretty_text, runner.seed, loaders)
         if self.repeats is not None:
-            found = differences(record, read_record(self.repeats))
-            if found:
-                runner.logger.warning(
-                    f'this run may differ from {self.repeats} ({found})'
-                )
+            there = read_record(self.repeats)
+            for found in (differences(record, there), later_changes(there)):
+                if found:
+                    runner.logger.warning(
+                        f'this run may differ from {self.repeats} ({found})'
+                    )
         if runner.iter and (Path(runner.work_dir) / RECORD).is_file():
             first = read_record(runner.work_dir)
             found = differences(record, first)

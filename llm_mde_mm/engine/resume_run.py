@@ -1,0 +1,47 @@
+"""Which checkpoint a run goes on from."""
+
+from pathlib import Path
+from typing import Any
+
+from llm_mde_mm.utils.checkpoint import resumable_checkpoints
+from llm_mde_mm.utils.errors import DamagedError, WeightsError
+
+
+def resume_run(runner: Any) -> None:
+    """Go on from ``load_from``, by default the newest whole one of the run.
+
+    Args:
+        runner (Runner): Its ``resume`` is called for each file, until one is
+            not damaged.
+
+    Raises:
+        WeightsError: If the checkpoint does not serve, or every one of the
+            run is damaged.
+    """
+    source = Path(runner._load_from or runner.work_dir)
+    if source.is_file():
+        runner.resume(source)
+        return
+    if runner._load_from and not source.is_dir():
+        raise WeightsError(f'there is no checkpoint {source}')
+    _resume_newest(runner, source)
+
+
+def _resume_newest(runner: Any, folder: Path) -> None:
+    damaged = []
+    for path in resumable_checkpoints(folder):
+        try:
+            runner.resume(path)
+        except DamagedError as error:
+            damaged.append(str(error))
+            runner.logger.warning(f'{error}; the one before it is taken')
+            continue
+        runner.logger.info(f'Resumed from {path}')
+        return
+    if damaged:
+        raise WeightsError(
+            f'{folder} holds no whole checkpoint: ' + '; '.join(damaged)
+        )
+    runner.logger.warning(
+        f'{folder} holds no checkpoint yet: training starts at the beginning'
+    )
