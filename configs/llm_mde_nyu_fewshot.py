@@ -11,7 +11,13 @@ _base_ = [
     './_base_/schedules/adamw_cosine_50e.py',
     './_base_/default_runtime.py',
 ]
-# Pretrained on pictures, the vision model needs less change than the rest.
+# A path round the language model: neck and head also read two blocks of the
+# vision model. Without it: llm_mde_nyu_fewshot_paper.py.
+model = dict(
+    backbone=dict(vision=dict(blocks=[5, 8])),
+    neck=dict(vision_channels='all'),
+)
+# Pretrained on pictures, the vision model is changed less than the rest.
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'backbone.vision': dict(lr_mult=0.2)})
 )

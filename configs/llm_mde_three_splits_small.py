@@ -13,7 +13,7 @@ llm_weights = '{{$LLM_WEIGHTS:sentence-transformers/all-MiniLM-L6-v2}}'
 model = dict(
     data_preprocessor=dict(model_name=vit_name, weights=vit_weights),
     backbone=dict(
-        vision=dict(model_name=vit_name, weights=vit_weights, blocks=-1),
+        vision=dict(model_name=vit_name, weights=vit_weights),
         language=dict(
             weights=llm_weights,
             config=dict(

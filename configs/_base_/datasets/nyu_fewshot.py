@@ -9,6 +9,8 @@ few_shot = dict(shots=1)
 train_pipeline = [
     dict(type='LoadPicture'),
     dict(type='LoadDepth'),
+    # As if the same camera had come nearer: depth shrinks with the window.
+    dict(type='RandomCropPair', min_scale=0.7, rescale_depth=True),
     dict(type='ResizePair', size=input_size),
     dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='ColourJitter'),
@@ -27,7 +29,7 @@ train_dataloader = dict(
     **loader,
     batch_size=16,
     sampler=dict(type='SeededSampler', shuffle=True),
-    # Each worker keeps some 180 pictures, decoded and resized.
+    # Each worker keeps some 30 pictures of 480 x 640, decoded.
     dataset=dict(
         **nyu,
         split='train',

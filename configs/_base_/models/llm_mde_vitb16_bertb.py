@@ -49,7 +49,7 @@ model = dict(
         min_depth=1e-3,
         max_depth=10.0,
         loss_decode=[
-            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.0),
+            dict(type='ScaleShiftInvariantLoss', gradient_weight=0.1),
             dict(type='ScaleInvariantLogLoss'),
         ],
     ),

@@ -23,7 +23,8 @@ class LLMDepthEstimator(DepthEstimator):
     vision model's; padding is kept out of the prompt's statistics; the
     prompt's distance can be supervised; a validation step also gives each
     picture's loss. A neck whose config lacks ``in_channels`` gets the width
-    of the language model.
+    of the language model, and one with ``vision_channels='all'`` those of all
+    blocks of the vision model that are read.
 
     ``test_cfg=dict(flip=True)`` averages each predicted depth with that of
     the mirrored picture, whose prompt is written anew. It takes twice the
@@ -51,6 +52,10 @@ class LLMDepthEstimator(DepthEstimator):
         if neck is not None:
             # The width of the LLM is only known once it is loaded.
             neck = {'in_channels': self.backbone.embed_dims, **neck}
+            if neck.get('vision_channels') == 'all':
+                vision = self.backbone.vision
+                widths = [vision.embed_dims] * len(vision.blocks)
+                neck['vision_channels'] = widths
             self.neck = MODELS.build(neck)
             self._check_channels()
         mode = self.test_cfg.mode

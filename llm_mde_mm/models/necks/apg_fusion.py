@@ -30,7 +30,9 @@ class APGFusion(BaseModule):
         vision_channels (int | Sequence[int] | None): D_v adds the vision
             model's own patch tokens, a path round the language model; one D_v
             for each block of ``backbone.vision.blocks``, the last ones if
-            there are fewer. None, as in the paper, leaves them out.
+            there are fewer. None, as in the paper, leaves them out. In a
+            config, 'all' stands for the widths of all blocks
+            (:class:`LLMDepthEstimator`).
 
     Raises:
         ConfigError: If the heads do not divide C.

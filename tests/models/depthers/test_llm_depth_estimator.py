@@ -387,6 +387,12 @@ def test_the_neck_gets_the_language_models_width(make):
     assert make(neck__in_channels=32).neck.patch_proj.in_features == 32
 
 
+def test_the_neck_reads_all_blocks_of_the_vision_model(make):
+    model = make(neck__vision_channels='all', backbone__vision__blocks=[0, 1])
+    widths = [layer[1].in_features for layer in model.neck.vision_proj]
+    assert widths == [model.backbone.vision.embed_dims] * 2
+
+
 def test_the_heads_must_read_what_the_neck_gives(make, tiny_head_cfg):
     with pytest.raises(ConfigError, match=r'decode_head.in_channels is 24, '):
         make(decode_head__in_channels=24)
