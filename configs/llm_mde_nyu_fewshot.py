@@ -17,7 +17,3 @@ model = dict(
     backbone=dict(vision=dict(blocks=[5, 8])),
     neck=dict(vision_channels='all'),
 )
-# Pretrained on pictures, the vision model is changed less than the rest.
-optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={'backbone.vision': dict(lr_mult=0.2)})
-)

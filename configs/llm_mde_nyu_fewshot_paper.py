@@ -7,6 +7,4 @@ Command: python tools/train.py configs/llm_mde_nyu_fewshot_paper.py
 
 _base_ = './llm_mde_nyu_fewshot.py'
 
-model = dict(
-    backbone=dict(vision=dict(blocks=8)), neck=dict(vision_channels=None)
-)
+model = dict(neck=dict(vision_channels=None))

@@ -40,6 +40,7 @@ FACTORS = {
     '4_attention': {f'{LANGUAGE}.control'},
     '5_no_language': {'model.backbone'},
     '6_other_prompt': {'model.backbone.prompt.type'},
+    '7_no_path': {'model.neck.vision_channels'},
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
@@ -157,7 +158,7 @@ def distinct(paths):
 def test_every_rows_model_predicts(tiny_recipe):
     paths = [p for p in ROWS if p.parent.name != 'backbones']
     cases = distinct(paths)
-    assert len(cases) == 16
+    assert len(cases) == 17
     inputs = torch.randn(2, 3, 96, 128)
     for path, cfg in cases:
         model = MODELS.build(cfg).eval()
@@ -176,8 +177,9 @@ def test_every_backbones_model_predicts(path, monkeypatch):
     family = path.stem.split('_')[1]
     expected = family if path.stem.startswith('llm') else 'bert'
     assert language == expected.replace('minilm', 'bert')
-    # As wide as they are, and a third as deep or less.
-    cfg.backbone.vision.model_kwargs = dict(depth=4)
+    # As wide as they are, but the vision model is cut behind two blocks and
+    # the language model behind one.
+    cfg.backbone.vision.blocks = [0, 1]
     cfg.backbone.language.num_layers = 1
     cfg.backbone.language.tokenizer = None
     cfg.backbone.prototypes.num_prototypes = 4

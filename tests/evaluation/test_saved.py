@@ -65,7 +65,7 @@ def test_another_count_is_named(folders):
     pred, gt = folders
     (pred / 'b.png').unlink()
     with pytest.raises(
-        DataError, match='^2 predictions in .*3 ground.*1 ground.*: b;'
+        DataError, match='^2 predictions in .*3 ground.*1 ground.*: b$'
     ):
         pair_saved(pred, gt)
     (gt / 'b.png').unlink()

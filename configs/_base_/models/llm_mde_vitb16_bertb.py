@@ -17,8 +17,8 @@ model = dict(
             model_name=vit_name,
             weights=vit_weights,
             img_size=(224, 224),
-            # CLIP's last blocks serve its class token: what patches say of
-            # depth is clearest in the middle. -1 reads the last block.
+            # The ninth of twelve, which spares the last three. -1 reads the
+            # last block.
             blocks=-4,
             finetune='lora',
             lora=dict(rank=8, alpha=16),

@@ -7,6 +7,4 @@ Command: python tools/run_table.py controls --rows 7_no_path
 
 _base_ = '../_base_/recipe.py'
 
-model = dict(
-    backbone=dict(vision=dict(blocks=8)), neck=dict(vision_channels=None)
-)
+model = dict(neck=dict(vision_channels=None))
