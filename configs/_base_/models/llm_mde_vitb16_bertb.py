@@ -28,8 +28,6 @@ model = dict(
             weights=llm_weights,
             # Read where weights are 'random': BERT-base.
             config=dict(model_type='bert', vocab_size=30522),
-            # The paper's 0.1, in each of 12 layers, keeps a few-shot run at
-            # what the rows of a picture tell, for as long as was tried.
             dropout=0.0,
             finetune='lora',
             lora=dict(rank=8, alpha=16),

@@ -31,7 +31,8 @@ class CrossModalReprogramming(BaseModule):
         vision_dims (int): D_v.
         embed_dims (int): D.
         num_heads (int): Heads, a divisor of D.
-        dropout (float): Dropout of the attention weights in training.
+        dropout (float): Dropout of the heads' outputs in training; of the
+            attention weights it would keep three maps of N x V' a head.
 
     Raises:
         ConfigError: If the heads do not divide D.
@@ -104,8 +105,7 @@ class CrossModalReprogramming(BaseModule):
             .transpose(1, 2)
         )
         key, value = (t.expand(batch, -1, -1, -1) for t in keys_values)
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, dropout_p=self.dropout if self.training else 0.0
-        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
         mixed = mixed.transpose(1, 2).reshape(batch, length, -1)
+        mixed = F.dropout(mixed, self.dropout, self.training)
         return self.norm(self.proj(mixed))

@@ -443,3 +443,28 @@ def test_every_trained_parameter_gets_a_gradient(family):
 def test_blocks_that_are_not_there(build, tiny_vit_cfg, blocks, message):
     with pytest.raises(ConfigError, match=message):
         build(tiny_vit_cfg(blocks=blocks))
+
+
+def test_clips_activation_keeps_one_map(build, tiny_vit_cfg):
+    """timm's own function in float64 has the values and the gradient."""
+    name = 'vit_base_patch16_clip_quickgelu_224'
+    model = build(dict(tiny_vit_cfg, model_name=name, weights=None))
+    act = model.model.blocks[0].mlp.act
+    x = torch.linspace(-6, 6, 101, requires_grad=True)
+    exact = x.detach().double().requires_grad_()
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        out = act(x)
+    want = timm.layers.quick_gelu(exact)
+    torch.testing.assert_close(out.double(), want, rtol=1e-5, atol=1e-6)
+    out.sum().backward()
+    want.sum().backward()
+    torch.testing.assert_close(
+        x.grad.double(), exact.grad, rtol=1e-5, atol=1e-6
+    )
+    assert len(kept) == 1
