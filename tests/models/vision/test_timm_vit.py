@@ -448,8 +448,8 @@ def test_blocks_that_are_not_there(build, tiny_vit_cfg, blocks, message):
 def test_clips_activation_keeps_one_map(build, tiny_vit_cfg):
     """timm's own function in float64 has the values and the gradient."""
     name = 'vit_base_patch16_clip_quickgelu_224'
-    model = build(dict(tiny_vit_cfg, model_name=name, weights=None))
-    act = model.model.blocks[0].mlp.act
+    cfg = tiny_vit_cfg(model_name=name, model_kwargs=FAMILY_KWARGS)
+    act = build(cfg).model.blocks[0].mlp.act
     x = torch.linspace(-6, 6, 101, requires_grad=True)
     exact = x.detach().double().requires_grad_()
     kept = []
