@@ -372,7 +372,8 @@ def test_names_in_a_checkpoint_reach_no_other_folder(finished, train):
     torch.save(whole, path)
     train(cfg, resume=True, **{'train_cfg.max_epochs': 3})
     assert outside.is_file()
-    assert (folder(cfg) / 'best_loss_epoch_3.pth').is_file()
+    # Which of the two is better is not the matter here.
+    assert list(folder(cfg).glob('best_loss_epoch_[23].pth'))
 
 
 def test_what_a_hook_adds_is_kept(run_cfg, train):
