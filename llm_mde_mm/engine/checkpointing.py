@@ -222,7 +222,5 @@ class CheckpointRunner(Runner):
             WeightsError: If the checkpoint does not serve, or every one of
                 the run is damaged.
         """
-        if self._has_loaded or not self._resume:
+        if not resume_run(self):
             super().load_or_resume()
-            return
-        resume_run(self)

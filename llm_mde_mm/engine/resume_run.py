@@ -7,24 +7,31 @@ from llm_mde_mm.utils.checkpoint import resumable_checkpoints
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
 
 
-def resume_run(runner: Any) -> None:
+def resume_run(runner: Any) -> bool:
     """Go on from ``load_from``, by default the newest whole one of the run.
 
     Args:
         runner (Runner): Its ``resume`` is called for each file, until one is
-            not damaged.
+            not damaged; once a run.
+
+    Returns:
+        bool: Whether that was to be done; else nothing was.
 
     Raises:
         WeightsError: If the checkpoint does not serve, or every one of the
             run is damaged.
     """
+    if runner._has_loaded or not runner._resume:
+        return False
     source = Path(runner._load_from or runner.work_dir)
     if source.is_file():
         runner.resume(source)
-        return
-    if runner._load_from and not source.is_dir():
+    elif runner._load_from and not source.is_dir():
         raise WeightsError(f'there is no checkpoint {source}')
-    _resume_newest(runner, source)
+    else:
+        _resume_newest(runner, source)
+    runner._has_loaded = True
+    return True
 
 
 def _resume_newest(runner: Any, folder: Path) -> None:

@@ -22,8 +22,6 @@ class ShardedRunner(FlexibleRunner):
     Checkpoints are whole: ``checkpoint_content`` is 'full'.
     """
 
-    _has_loaded: bool
-
     @property
     def checkpoint_content(self) -> str:
         """What ``SafeCheckpointHook`` is to say: 'full'."""
@@ -132,8 +130,5 @@ class ShardedRunner(FlexibleRunner):
             WeightsError: If the checkpoint does not serve, or every one of
                 the run is damaged.
         """
-        if self._has_loaded or not self._resume:
+        if not resume_run(self):
             super().load_or_resume()
-            return
-        resume_run(self)
-        self._has_loaded = True

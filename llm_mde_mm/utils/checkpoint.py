@@ -36,10 +36,12 @@ def find_checkpoint(path: str | Path) -> Path:
     if not path.is_dir():
         raise WeightsError(f'there is no checkpoint {path}')
     best = sorted(path.glob(_BEST), key=lambda p: p.stat().st_mtime)
+    if best:
+        return best[-1]
     last = resumable_checkpoints(path)
-    if not best and not last:
+    if not last:
         raise WeightsError(f'{path} holds no checkpoint: train first')
-    return best[-1] if best else last[0]
+    return last[0]
 
 
 def resumable_checkpoints(folder: Path) -> list[Path]:

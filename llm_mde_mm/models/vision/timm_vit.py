@@ -174,7 +174,7 @@ def _check_heads(model: Any, name: str) -> None:
 class _QuickGELU(nn.Module):
     """CLIP's ``x * sigmoid(1.702 x)``, which keeps one map for the gradient.
 
-    timm's two are a tenth of what a training step keeps in memory.
+    timm's keeps two; the second is a tenth of what a training step keeps.
     """
 
     def forward(self, x: Tensor) -> Tensor:
