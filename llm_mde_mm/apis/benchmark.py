@@ -68,7 +68,7 @@ def benchmark(cfg: Config, settings: Settings, floor: bool = False) -> dict:
     reset_peak_memory(device)
     model = MODELS.build(cfg.model)
     if settings.checkpoint is not None:
-        load_model(model, find_checkpoint(settings.checkpoint))
+        load_model(model, find_checkpoint(settings.checkpoint), cfg)
     model.to(device)
     known = dict(
         params=count_parameters(model, False),

@@ -1,14 +1,11 @@
 """How a runner saves, loads and resumes: safely, and what was trained."""
 
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import master_only
-from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
-from torch import nn
+from mmengine.runner import Runner
 
 from llm_mde_mm.utils.checkpoint import (
     find_checkpoint,
@@ -26,18 +23,12 @@ from llm_mde_mm.utils.frozen_base import (
     drop_base,
     tensor_digest,
 )
-from llm_mde_mm.utils.settings import (
-    check_settings,
-    other_settings,
-    settings_text,
-)
 
-from .checkpoint_meta import checkpoint_meta
+from .common_runner import CommonRunner
 from .resume_checks import check_moments, check_resumable, scheduler_states
-from .resume_run import resume_run
 
 
-class CheckpointRunner(Runner):
+class CheckpointRunner(CommonRunner, Runner):
     """A Runner whose checkpoints run no code and are whole or not there.
 
     MMEngine's own reads a checkpoint with all that its pickle asks for as
@@ -50,19 +41,6 @@ class CheckpointRunner(Runner):
 
     checkpoint_content = 'adapter'
     _base: dict[str, str] | None = None
-
-    @property
-    def bare_model(self) -> nn.Module:
-        """The model without its wrapper for several processes."""
-        if is_model_wrapper(self.model):
-            return self.model.module
-        return self.model
-
-    @cached_property
-    def config_texts(self) -> dict[str, str]:
-        """What checkpoints say of the config: ``cfg`` and ``settings``."""
-        # Formatting it takes longer than writing a small checkpoint.
-        return dict(cfg=self.cfg.pretty_text, settings=settings_text(self.cfg))
 
     def frozen_base(self) -> dict[str, str]:
         """Digests of what the config's weights bring back, computed once."""
@@ -103,7 +81,7 @@ class CheckpointRunner(Runner):
                 is no plain data.
         """
         checkpoint: dict[str, Any] = dict(
-            meta=checkpoint_meta(self, meta or {}, by_epoch),
+            meta=self.checkpoint_meta(meta, by_epoch),
             state_dict=dict(self.bare_model.state_dict()),
         )
         if save_optimizer:
@@ -151,7 +129,7 @@ class CheckpointRunner(Runner):
         model, base = self.bare_model, self.frozen_base()
         read = dict(checkpoint['state_dict'])
         fit_checkpoint(checkpoint, model, path, base)
-        self._compare_settings(checkpoint['meta'], path)
+        self.compare_settings(checkpoint['meta'], path)
         # What the file replaces, the config's weights do not bring back.
         self._base = {
             name: digest
@@ -163,18 +141,6 @@ class CheckpointRunner(Runner):
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {path}')
         return checkpoint
-
-    def _compare_settings(self, meta: dict, path: Path) -> None:
-        """Refuse other settings; a training may start from them."""
-        if self._resume or not isinstance(self._train_loop, BaseLoop):
-            check_settings(meta, path, self.cfg, resume=self._resume)
-            return
-        found = '; '.join(other_settings(meta, path, self.cfg))
-        if found:
-            self.logger.warning(
-                f'{path} was trained with other settings (key: its value, '
-                f'the one here): {found}'
-            )
 
     def resume(
         self,
@@ -214,13 +180,3 @@ class CheckpointRunner(Runner):
                 f'{filename} does not continue this run: its optimizer, '
                 f'schedule or log is of another kind ({error!r:.200})'
             ) from error
-
-    def load_or_resume(self) -> None:
-        """Do what the config's ``load_from`` and ``resume`` say, once.
-
-        Raises:
-            WeightsError: If the checkpoint does not serve, or every one of
-                the run is damaged.
-        """
-        if not resume_run(self):
-            super().load_or_resume()

@@ -2,20 +2,15 @@
 
 import copy
 import logging
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
-from llm_mde_mm.evaluation import MonocularDepthMetric
 from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.utils.seeding import share_seed
 
@@ -61,22 +56,6 @@ class DepthRunner(CheckpointRunner):
         return cast_model(
             super().build_model(model), self.cfg.get('model_dtype')
         )
-
-    def build_evaluator(self, evaluator: Any) -> Evaluator:
-        """Build the metrics, whose scores must be told apart.
-
-        Args:
-            evaluator (Any): MMEngine's config of metrics.
-
-        Returns:
-            Evaluator: Of the metrics.
-
-        Raises:
-            ConfigError: If two depth metrics share a prefix.
-        """
-        built = super().build_evaluator(evaluator)
-        check_prefixes(built.metrics)
-        return built
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group over gloo where there is no GPU.
@@ -152,31 +131,6 @@ def cast_model(model: nn.Module, name: str | None) -> nn.Module:
             f"model_dtype is {name!r}: give 'float32' or 'float64'"
         )
     return model.to(dtype)
-
-
-def check_prefixes(metrics: Iterable[BaseMetric]) -> None:
-    """Refuse depth metrics whose scores would have the same names.
-
-    MMEngine finds out when all pictures are scored.
-
-    Args:
-        metrics (Iterable[BaseMetric]): Those of an evaluator.
-
-    Raises:
-        ConfigError: If two depth metrics share a prefix.
-    """
-    prefixes = Counter(
-        metric.prefix
-        for metric in metrics
-        if isinstance(metric, MonocularDepthMetric)
-    )
-    for prefix, number in prefixes.items():
-        if number > 1:
-            raise ConfigError(
-                f'{number} MonocularDepthMetric of an evaluator have the '
-                f'prefix {prefix!r}, so that their scores share names: give '
-                "each its own, such as prefix='midas'"
-            )
 
 
 def quieten(logger: MMLogger) -> MMLogger:

@@ -9,12 +9,13 @@ from mmseg.registry import RUNNERS
 from llm_mde_mm.utils.checkpoint_writing import plain_message_hub
 from llm_mde_mm.utils.errors import ConfigError
 
-from .resume_run import resume_run
+from .common_runner import CommonRunner
+from .resume_checks import check_resumable
 from .sharded_strategy import ShardedStrategy
 
 
 @RUNNERS.register_module()
-class ShardedRunner(FlexibleRunner):
+class ShardedRunner(CommonRunner, FlexibleRunner):
     """MMEngine's FlexibleRunner, for a model that does not fit one card.
 
     Where it fits, :class:`DepthRunner` does the same with less traffic.
@@ -63,6 +64,7 @@ class ShardedRunner(FlexibleRunner):
                 'it by tools/dist_train.sh or tools/slurm_train.sh'
             )
         return ShardedStrategy(
+            check=self._check,
             model_dtype=self.cfg.get('model_dtype'),
             work_dir=self._work_dir,
             experiment_name=experiment_name,
@@ -106,16 +108,7 @@ class ShardedRunner(FlexibleRunner):
             save_optimizer=save_optimizer,
             save_param_scheduler=save_param_scheduler,
             extra_ckpt=dict(
-                meta=dict(
-                    seed=self.seed,
-                    content=self.checkpoint_content,
-                    epoch=self.epoch + by_epoch,
-                    iter=self.iter + (not by_epoch),
-                    cfg=self.cfg.pretty_text,
-                    experiment_name=self.experiment_name,
-                    dataset_meta=self.train_dataloader.dataset.metainfo,
-                )
-                | (meta or {}),
+                meta=self.checkpoint_meta(meta, by_epoch),
                 message_hub=plain_message_hub(self.message_hub.state_dict()),
             ),
             callback=lambda checkpoint: self.call_hook(
@@ -123,12 +116,8 @@ class ShardedRunner(FlexibleRunner):
             ),
         )
 
-    def load_or_resume(self) -> None:
-        """Do what the config's ``load_from`` and ``resume`` say, once.
-
-        Raises:
-            WeightsError: If the checkpoint does not serve, or every one of
-                the run is damaged.
-        """
-        if not resume_run(self):
-            super().load_or_resume()
+    def _check(self, checkpoint: dict, path: Path) -> None:
+        """Refuse a checkpoint of another run's config."""
+        if self._resume:
+            check_resumable(checkpoint, path, self)
+        self.compare_settings(checkpoint['meta'], path)

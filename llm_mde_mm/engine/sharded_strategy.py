@@ -33,6 +33,8 @@ class ShardedStrategy(FSDPStrategy):
     file, the same as without sharding.
 
     Args:
+        check (Callable): Called with a checkpoint that is loaded and its
+            path, before it is used; raises what is wrong with it.
         model_dtype (str | None): Casts the model, as in
             :class:`DepthRunner`.
         **kwargs: Those of MMEngine's strategy, such as
@@ -42,8 +44,13 @@ class ShardedStrategy(FSDPStrategy):
     model_wrapper: Any
     _outline: Any
 
-    def __init__(self, model_dtype: str | None = None, **kwargs) -> None:
-        self.model_dtype = model_dtype
+    def __init__(
+        self,
+        check: Callable[[dict, Path], None],
+        model_dtype: str | None = None,
+        **kwargs,
+    ) -> None:
+        self.check, self.model_dtype = check, model_dtype
         super().__init__(state_dict_cfg='full', **kwargs)
         # torch gathers every state in one buffer and relies on the way to the
         # CPU to copy it: on CPUs, exp_avg would be saved as exp_avg_sq.
@@ -150,6 +157,7 @@ class ShardedStrategy(FSDPStrategy):
                 'that is spread over processes takes whole checkpoints, which '
                 "a run with default_hooks.checkpoint.content='full' writes"
             )
+        self.check(checkpoint, Path(filename))
         fit_checkpoint(checkpoint, self._outline, filename)
         if callback is not None:
             callback(checkpoint)

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -38,10 +39,13 @@ def whole_file(
         with os.fdopen(handle, 'wb') as stream:
             yield stream
             stream.flush()
-            if sync:
-                os.fsync(stream.fileno())
-        if check is not None:
-            check(Path(name))
+            with ThreadPoolExecutor(1) as pool:
+                synced = sync and pool.submit(os.fsync, stream.fileno())
+                # Reads what the system holds, be it on the disk yet or not.
+                if check is not None:
+                    check(Path(name))
+            if synced:
+                synced.result()
         # mkstemp makes the file private; give it a new file's usual mode.
         mask = os.umask(0)
         os.umask(mask)

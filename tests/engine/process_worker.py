@@ -193,6 +193,15 @@ def rooms(folder, *hooks, **options):
     return hook.losses
 
 
+# A file that a run goes on from, and what it changes.
+REFUSED = {
+    'adapter': ('adapter.pth', {}),
+    'other': ('other.pth', {}),
+    'settings': ('fsdp/epoch_1.pth', {'model.decode_head.max_depth': 80}),
+    'seed': ('fsdp/epoch_1.pth', {'randomness.seed': 5}),
+}
+
+
 def damaged_copies(folder):
     """A run whose last file is cut short, and checkpoints that do not fit."""
     shutil.copytree(f'{folder}/fsdp', f'{folder}/resumed')
@@ -245,13 +254,14 @@ def main(rank, folder):
     sharded = dict(runner_type='ShardedRunner', resume=True)
     # The newest checkpoint is damaged.
     results['resumed'] = rooms(folder, work_dir=f'{folder}/resumed', **sharded)
-    for name in ('adapter', 'other'):
+    for name, (file, changes) in REFUSED.items():
         try:
             rooms(
                 folder,
                 work_dir=f'{folder}/{name}',
-                load_from=f'{folder}/{name}.pth',
+                load_from=f'{folder}/{file}',
                 **sharded,
+                **changes,
             )
         except WeightsError as error:
             results[name] = str(error)

@@ -115,6 +115,8 @@ def test_what_fsdp_writes_and_refuses(two, folder):
         assert '(process 0)' not in result['poisoned']
         assert 'adapter.pth is an adapter' in result['adapter']
         assert 'belongs to another config: 1 tensors' in result['other']
+        assert 'model.decode_head.max_depth: 10' in result['settings']
+        assert 'randomness.seed is 0, here 5' in result['seed']
     record = json.loads((folder / 'fsdp' / 'run.json').read_text())
     assert record['processes'] == 2
     names = {path.name for path in (folder / 'cut').glob('*.pth')}
