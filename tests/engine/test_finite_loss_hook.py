@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -98,6 +99,22 @@ def test_skipped_steps_are_counted_and_leave_the_weights(tmp_path):
     assert 'partial' not in repr(runner.optim_wrapper.backward)
 
 
+def test_a_skipped_step_leaves_the_statistics_of_batch_norm(tmp_path):
+    norm = dict(_delete_=True, type='BN')
+    cfg = short(tmp_path, **{'model.decode_head.norm_cfg': norm})
+    poison = Poison(1)
+    seen = []
+
+    class Look(Hook):
+        def after_train_iter(self, runner, batch_idx, **kwargs):
+            seen.append(copy.deepcopy(dict(runner.model.state_dict())))
+
+    train(cfg, FiniteLossHook('skip'), poison, Look())
+    mean = 'decode_head.blocks.0.norm1.running_mean'
+    assert not seen[2][mean].equal(seen[1][mean])
+    assert_equal(seen[1], poison.before)
+
+
 def test_the_cap(tmp_path):
     hook = FiniteLossHook('skip', max_skips=2)
     with pytest.raises(NonFiniteError, match='step 5 .*2 steps were skipped'):
@@ -143,12 +160,8 @@ class Overflowing(AmpOptimWrapper):
 def test_an_overflow_is_the_loss_scalers(tmp_path):
     model = nn.Linear(1, 1)
     wrapper = Overflowing(torch.optim.SGD(model.parameters(), lr=0.1))
-
-    class Runner:
-        optim_wrapper = wrapper
-
     hook = FiniteLossHook()
-    hook.before_train(Runner)
+    hook.before_train(SimpleNamespace(model=model, optim_wrapper=wrapper))
     before = copy.deepcopy(model.state_dict())
     # Gradients of 2 ** 129, beyond float32; the loss itself is 4.
     wrapper.update_params(

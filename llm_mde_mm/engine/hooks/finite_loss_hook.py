@@ -10,6 +10,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from llm_mde_mm.utils.errors import ConfigError, NonFiniteError
 
@@ -27,8 +28,9 @@ class FiniteLossHook(Hook):
     counts too. Under ``AmpOptimWrapper`` it does not: a gradient that
     overflows float16 is for the loss scaler to deal with.
 
-    A skipped step drops the gradients that were accumulated before it, and
-    the schedules go on.
+    A skipped step drops the gradients that were accumulated before it and
+    what its pictures did to the statistics of batch norms; the schedules go
+    on.
 
     Args:
         action (str): 'raise' or 'skip'.
@@ -68,6 +70,12 @@ class FiniteLossHook(Hook):
                 'leave the hook out of custom_hooks, or use one optimizer'
             )
         self._runner = runner
+        self._statistics = [
+            buffer
+            for layer in runner.model.modules()
+            if isinstance(layer, _BatchNorm)
+            for buffer in layer.buffers()
+        ]
         guards: dict[str, Any] = dict(backward=self._backward, step=self._step)
         is_norm = getattr(wrapper, 'grad_name', None) == 'grad_norm'
         if is_norm and not isinstance(wrapper, AmpOptimWrapper):
@@ -87,8 +95,10 @@ class FiniteLossHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Remember whose loss it will be."""
+        """Remember whose loss it will be, and what its pictures will move."""
         self._batch = data_batch
+        if self.action == 'skip':
+            self._kept = [buffer.clone() for buffer in self._statistics]
 
     def _backward(self, backward: Any, loss: Tensor, **kwargs: Any) -> None:
         mine = ~torch.isfinite(loss.detach())
@@ -141,6 +151,8 @@ class FiniteLossHook(Hook):
                 "rate, or skip such steps by FiniteLossHook(action='skip')"
             )
         self.skipped += 1
+        for buffer, kept in zip(self._statistics, self._kept, strict=True):
+            buffer.copy_(kept)
         self._runner.logger.warning(
             f'{text}. Skipped: {self.skipped} of at most {self.max_skips}'
         )
