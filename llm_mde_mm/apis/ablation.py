@@ -138,6 +138,8 @@ def training_pictures(runner: Runner) -> Any:
     test = cfg.test_dataloader
     dataset = dict(cfg.train_dataloader.dataset)
     dataset.update(pipeline=test.dataset.pipeline, test_mode=True)
+    # Which a test refuses.
+    dataset.pop('cache_mb', None)
     return runner.build_dataloader({**test, 'dataset': dataset})
 
 

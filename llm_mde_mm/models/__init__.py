@@ -1,5 +1,5 @@
 from .backbones import LLMDepthBackbone, VisionDepthBackbone
-from .decode_heads import AdaptationHead, BaseDepthHead
+from .decode_heads import AdaptationHead, BaseDepthHead, RidgeProbe
 from .depthers import DepthPreprocessor, LLMDepthEstimator
 from .features import LLMFeatures, WithPicture
 from .language import HFLanguageModel
@@ -26,6 +26,7 @@ __all__ = [
     'LLMFeatures',
     'OtherPromptGenerator',
     'PromptGenerator',
+    'RidgeProbe',
     'ScaleInvariantLogLoss',
     'ScaleShiftInvariantLoss',
     'TextPrototypes',

@@ -1,4 +1,5 @@
 from .adaptation_head import AdaptationHead
 from .base_depth_head import BaseDepthHead
+from .ridge_probe import RidgeProbe
 
-__all__ = ['AdaptationHead', 'BaseDepthHead']
+__all__ = ['AdaptationHead', 'BaseDepthHead', 'RidgeProbe']
