@@ -11,9 +11,9 @@ _base_ = [
     './_base_/schedules/adamw_cosine_50e.py',
     './_base_/default_runtime.py',
 ]
-# A path round the language model: neck and head also read two blocks of the
+# A path round the language model: neck and head also read three blocks of the
 # vision model. Without it: llm_mde_nyu_fewshot_paper.py.
 model = dict(
-    backbone=dict(vision=dict(blocks=[5, 8])),
+    backbone=dict(vision=dict(blocks=[5, 8, 11])),
     neck=dict(vision_channels='all'),
 )

@@ -11,6 +11,10 @@ A checkpoint is one file; tools/test.py and tools/predict.py load it whole.
 _base_ = './llm_mde_nyu_fewshot.py'
 
 runner_type = 'ShardedRunner'
+# FSDP would shard the norms' parameters, but not share their statistics.
+model = dict(
+    decode_head=dict(norm_cfg=dict(_delete_=True, type='GN', num_groups=8))
+)
 optim_wrapper = dict(type='ShardedOptimWrapper')
 default_hooks = dict(checkpoint=dict(content='full'))
 # Those of the base that look into the model would find a share of it.

@@ -1,4 +1,4 @@
-"""Table 5: learning rate 2e-3.
+"""Table 5: learning rate 3e-3.
 
 Paper: arXiv 2409.01133, Table 5, one of eight schemes. It sweeps the
 learning rate. Values ours.
@@ -8,4 +8,4 @@ Command: python tools/run_table.py table5 --rows lr_high
 
 _base_ = '../_base_/recipe.py'
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3))
+optim_wrapper = dict(optimizer=dict(lr=3e-3))

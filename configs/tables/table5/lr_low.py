@@ -1,4 +1,4 @@
-"""Table 5: learning rate 1e-4.
+"""Table 5: learning rate 3e-4.
 
 Paper: arXiv 2409.01133, Table 5, one of eight schemes. It sweeps the
 learning rate. Values ours.
@@ -8,4 +8,4 @@ Command: python tools/run_table.py table5 --rows lr_low
 
 _base_ = '../_base_/recipe.py'
 
-optim_wrapper = dict(optimizer=dict(lr=1e-4))
+optim_wrapper = dict(optimizer=dict(lr=3e-4))

@@ -20,16 +20,16 @@ _OUT_STD = 1e-3
 
 
 class UpBlock(BaseModule):
-    """Up-sampling, convolution, norm, ELU and a residual connection.
+    """Up-sampling, and two convolutions with norms in a residual branch.
 
-    A convolution to the new width goes before, at a quarter of what it would
-    cost behind.
+    Both run at the new size, where edges can become sharp, and at the new
+    width, to which a 1 x 1 convolution leads before the up-sampling.
 
     Args:
         in_channels (int): Channels in.
         out_channels (int): Channels out.
         norm_cfg (dict): MMCV's config of the norm layer.
-        picture_channels (int | None): Channels that the second convolution
+        picture_channels (int | None): Channels that the first convolution
             also reads, made of the picture.
     """
 
@@ -42,24 +42,32 @@ class UpBlock(BaseModule):
     ) -> None:
         super().__init__()
         more = picture_channels or 0
-        self.conv1 = _conv3x3(in_channels, out_channels)
+        self.width = (
+            nn.Identity()
+            if in_channels == out_channels
+            else nn.Conv2d(in_channels, out_channels, 1)
+        )
+        self.conv1 = _conv3x3(out_channels + more, out_channels)
         self.norm1 = build_norm_layer(norm_cfg, out_channels)[1]
-        self.conv2 = _conv3x3(out_channels + more, out_channels)
+        self.conv2 = _conv3x3(out_channels, out_channels)
         self.norm2 = build_norm_layer(norm_cfg, out_channels)[1]
         self.picture = _conv3x3(3, more) if more else None
 
     def forward(self, x: Tensor, picture: Tensor | None = None) -> Tensor:
         """``(B, C, h, w)``, ``(B, 3, H, W)`` to ``(B, C', 2h, 2w)``."""
-        x = F.elu(self.norm1(self.conv1(x)))
         x = F.interpolate(
-            x, scale_factor=2, mode='bilinear', align_corners=False
+            self.width(x),
+            scale_factor=2,
+            mode='bilinear',
+            align_corners=False,
         )
         around = x
         if self.picture is not None and picture is not None:
             small = F.interpolate(picture, size=x.shape[-2:], mode='area')
             seen = F.elu(self.picture(small.to(x.dtype)))
             around = torch.cat([x, seen.to(x.dtype)], 1)
-        return x + F.elu(self.norm2(self.conv2(around)))
+        around = F.elu(self.norm1(self.conv1(around)), inplace=True)
+        return x + self.norm2(self.conv2(around))
 
 
 class FullSize(BaseModule):
@@ -114,12 +122,12 @@ class AdaptationHead(BaseDepthHead):
         in_channels (int): C, channels of the feature map.
         channels (Sequence[int]): Channels of each up-sampling block; every
             block doubles the size.
-        norm_cfg (dict): MMCV's config of the norm layers: 'GN', 'BN' or
-            'SyncBN'.
+        norm_cfg (dict): MMCV's config of the norm layers; 'SyncBN' by
+            default.
         initial_depth (float): Depth in metres that an untrained head gives on
             average; a start near the data's saves steps.
         picture_channels (int | None): Channels of a path round backbone and
-            neck: each block's second convolution and one last layer at the
+            neck: each block's first convolution and one last layer at the
             network's input size also read so many, made of the picture by a
             3 x 3 convolution. None, as in the paper, leaves them out.
         **kwargs: ``loss_decode``, ``min_depth``, ``max_depth``,
@@ -147,7 +155,7 @@ class AdaptationHead(BaseDepthHead):
             )
         self.in_channels = in_channels
         self.reads_picture = picture_channels is not None
-        norm_cfg = norm_cfg or dict(type='GN', num_groups=8)
+        norm_cfg = norm_cfg or dict(type='SyncBN')
         self.linear = nn.Conv2d(in_channels, channels[0], 1)
         widths = [channels[0], *channels]
         self.blocks = nn.ModuleList(
@@ -187,7 +195,7 @@ class AdaptationHead(BaseDepthHead):
                     'only the decode_head of an LLMDepthEstimator gets'
                 )
             features, picture = features
-        x = F.elu(self.linear(features))
+        x = self.linear(features)
         for block in self.blocks:
             x = block(x, picture)
         logits = self.out(x)

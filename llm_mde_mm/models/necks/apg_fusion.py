@@ -68,7 +68,6 @@ class APGFusion(BaseModule):
         self.rest = nn.Parameter(torch.randn(1, 1, in_channels) * 0.02)
         self.key_value = nn.Linear(in_channels, 2 * channels)
         self.proj = nn.Linear(channels, channels)
-        self.norm = nn.LayerNorm(channels)
 
     def forward(self, features: LLMFeatures) -> Tensor:
         """Fuse prompt and patches.
@@ -108,5 +107,6 @@ class APGFusion(BaseModule):
             query, key, value, attn_mask=seen[:, None, None, :]
         )
         told = self.proj(told.transpose(1, 2).flatten(2))
-        fused = self.norm(pixels + told)
+        # No norm behind: how much a pixel has to say is for the head to read.
+        fused = pixels + told
         return fused.transpose(1, 2).unflatten(2, (height, width))

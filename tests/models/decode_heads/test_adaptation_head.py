@@ -45,17 +45,19 @@ def test_the_formula_of_depth(make):
 
 @torch.no_grad()
 def test_a_block_agrees_with_its_description(make):
-    block = make().blocks[0]
+    block = make(channels=(8, 4)).blocks[1]
     inputs = torch.randn(1, 8, 3, 5)
 
     def convolve(x, conv, norm):
         x = F.pad(x, (1, 1, 1, 1), mode='replicate')
         x = F.conv2d(x, conv.weight, conv.bias)
-        return F.elu(F.group_norm(x, 2, norm.weight, norm.bias))
+        return F.group_norm(x, 2, norm.weight, norm.bias)
 
-    x = convolve(inputs, block.conv1, block.norm1)
-    x = F.interpolate(x, size=(6, 10), mode='bilinear')
-    want = x + convolve(x, block.conv2, block.norm2)
+    # The other order, which is the same and costs more.
+    x = F.interpolate(inputs, size=(6, 10), mode='bilinear')
+    x = F.conv2d(x, block.width.weight, block.width.bias)
+    inner = F.elu(convolve(x, block.conv1, block.norm1))
+    want = x + convolve(inner, block.conv2, block.norm2)
     torch.testing.assert_close(block(inputs), want, rtol=0, atol=1e-5)
 
 
@@ -171,13 +173,13 @@ def test_a_block_reads_the_picture_at_its_own_size(make):
         return F.conv2d(x, conv.weight, conv.bias)
 
     def normed(x, norm):
-        return F.elu(F.group_norm(x, 2, norm.weight, norm.bias))
+        return F.group_norm(x, 2, norm.weight, norm.bias)
 
-    x = normed(convolve(inputs, block.conv1), block.norm1)
-    x = F.interpolate(x, size=(6, 10), mode='bilinear')
+    x = F.interpolate(inputs, size=(6, 10), mode='bilinear')
     seen = F.elu(convolve(F.avg_pool2d(picture, 4), block.picture))
     both = torch.cat([x, seen], 1)
-    want = x + normed(convolve(both, block.conv2), block.norm2)
+    inner = F.elu(normed(convolve(both, block.conv1), block.norm1))
+    want = x + normed(convolve(inner, block.conv2), block.norm2)
     got = block(inputs, picture)
     torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
 
@@ -198,9 +200,8 @@ def test_a_pixel_of_the_picture_moves_the_depth_there(make):
     # convolution and the last join to it.
     near = change[11:16, 19:24]
     assert near.max() == change.max() > 0.1
-    far = change.clone()
-    far[11:16, 19:24] = 0
-    assert far.max() < change.max() / 2
+    far = change[[0, -1]]
+    assert far.mean() < near.mean() / 4
 
 
 def test_an_untrained_head_with_the_picture(make):

@@ -41,7 +41,7 @@ def loop_fusion(neck, features):
                 scores = key[:, h : h + 4] @ query[h : h + 4] / 4**0.5
                 share = scores.exp() / scores.exp().sum()
                 told.append(share @ value[:, h : h + 4])
-            rows.append(neck.norm(state + neck.proj(torch.cat(told))))
+            rows.append(state + neck.proj(torch.cat(told)))
     return torch.stack(rows).unflatten(0, (2, 2, 3)).permute(0, 3, 1, 2)
 
 
