@@ -113,14 +113,18 @@ def _figures(
 ) -> dict:
     """Everything that is measured by running the job."""
     job()
+    job()
+    # Before the counters, which keep tensors of their own.
+    memory = peak_memory(device)
     with FlopCounterMode(display=False) as counter:
         job()
     shares = part_shares(model, job, device)
     if settings.compile:
         compile_parts(model)
+        reset_peak_memory(device)
         job()
-    job()
-    memory = peak_memory(device)
+        job()
+        memory = peak_memory(device)
     jobs = [job]
     if floor:
         jobs.append(floor_job(model, cfg, settings, device))

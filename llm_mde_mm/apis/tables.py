@@ -35,7 +35,13 @@ _PARTS = (
     'randomness',
     'test_scenes',
 )
-_PLACES = ('data_root', 'num_workers', 'persistent_workers', 'cache_mb')
+_PLACES = (
+    'data_root',
+    'num_workers',
+    'persistent_workers',
+    'cache_mb',
+    'with_cp',
+)
 _NAMES = ('weights', 'tokenizer')
 # Hooks that look on.
 _ONLOOKERS = {
@@ -166,7 +172,8 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
     """Name all that a run's scores depend on by 12 hex digits.
 
     Where data and weights lie does not count, nor how many processes load
-    the data or what is logged; of weights the last part of their name counts.
+    the data, what is computed twice to save memory or what is logged; of
+    weights the last part of their name counts.
 
     Args:
         cfg (Mapping): The whole config.

@@ -24,12 +24,19 @@ _PARTS = ('model', 'optim_wrapper', 'param_scheduler')
 _SOURCES = {'weights', 'tokenizer', 'init_cfg', 'pretrained'}
 # What a run that goes on may do otherwise: predictions, the batch that one
 # process holds, and how a device computes.
-_FREE_IN_RESUME = {'test_cfg', 'accumulative_counts', 'fused', 'foreach'}
+_FREE_IN_RESUME = {
+    'test_cfg',
+    'accumulative_counts',
+    'fused',
+    'foreach',
+    'with_cp',
+}
 # What no prediction depends on, or what a test may choose: how pictures are
 # padded, and the words of the prompt that name the data.
 _TRAINING_ONLY = {
     'test_cfg',
     'train_cfg',
+    'with_cp',
     'dropout',
     'finetune',
     'loss_decode',

@@ -35,6 +35,9 @@ class TimmViT(BaseModule):
             tokens have one: BEiT's and EVA's mostly have none.
         finetune (str): 'frozen', 'lora' or 'full'.
         lora (Mapping | None): ``rank``, ``alpha``, ``dropout``, ``targets``.
+        with_cp (bool): In training, compute each block again for the backward
+            pass instead of keeping what that needs: less memory, more time,
+            the same gradients.
         model_kwargs (Mapping | None): Further arguments of timm's
             constructor, such as ``depth`` for a model without weights.
 
@@ -53,6 +56,7 @@ class TimmViT(BaseModule):
         blocks: int | Sequence[int] = -1,
         finetune: str = 'lora',
         lora: Mapping | None = None,
+        with_cp: bool = False,
         model_kwargs: Mapping | None = None,
     ) -> None:
         super().__init__()
@@ -61,6 +65,7 @@ class TimmViT(BaseModule):
         self.model_name = source.model_name
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
+        self.with_cp = with_cp
         kwargs = dict(model_kwargs or {})
         for key in {'img_size', 'num_classes'} & set(kwargs):
             raise ConfigError(
@@ -81,6 +86,8 @@ class TimmViT(BaseModule):
         self.model.prune_intermediate_layers(list(self.blocks))
         _keep_less(self.model)
         set_finetuning(self.model, finetune, lora, self._probe)
+        if with_cp:
+            self.model.set_grad_checkpointing(self.training)
 
     def _block_numbers(self, blocks: int | Sequence[int]) -> tuple[int, ...]:
         depth = len(self.model.blocks)
@@ -101,6 +108,12 @@ class TimmViT(BaseModule):
         """Tokens of noise; adapters are tried with it."""
         generator = torch.Generator().manual_seed(0)
         return self(torch.randn(1, 3, *self.img_size, generator=generator))[-1]
+
+    def train(self, mode: bool = True) -> 'TimmViT':
+        """As torch's; only training has a backward pass to compute for."""
+        if self.with_cp:
+            self.model.set_grad_checkpointing(mode)
+        return super().train(mode)
 
     def init_weights(self) -> None:
         """Leave the weights as the constructor has loaded them.

@@ -468,3 +468,43 @@ def test_clips_activation_keeps_one_map(build, tiny_vit_cfg):
         x.grad.double(), exact.grad, rtol=1e-5, atol=1e-6
     )
     assert len(kept) == 1
+
+
+def test_with_cp_keeps_less_and_has_the_same_gradients(build):
+    kept, gradients = {}, {}
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        cfg = dict(type='TimmViT', model_name='vit_tiny_patch16_224')
+        model = build(
+            dict(
+                cfg,
+                img_size=(32, 48),
+                blocks=[1, 3],
+                model_kwargs=dict(depth=4),
+                lora=dict(rank=2, alpha=4),
+                with_cp=with_cp,
+            )
+        )
+        counts = []
+
+        def keep(tensor, counts=counts):
+            counts.append(tensor.numel())
+            return tensor
+
+        pictures = torch.randn(2, 3, 32, 48)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+            maps = model(pictures)
+        kept[with_cp] = sum(counts)
+        sum(m.square().sum() for m in maps).backward()
+        gradients[with_cp] = {
+            name: p.grad
+            for name, p in model.named_parameters()
+            if p.requires_grad
+        }
+        model.eval()
+        assert not model.model.grad_checkpointing
+        assert model.train().model.grad_checkpointing == with_cp
+    assert kept[True] < kept[False] / 3
+    assert gradients[True].keys() == gradients[False].keys()
+    for name, gradient in gradients[True].items():
+        assert torch.equal(gradient, gradients[False][name]), name
