@@ -17,9 +17,7 @@ model = dict(
             model_name=vit_name,
             weights=vit_weights,
             img_size=(224, 224),
-            # The ninth of twelve, which spares the last three. -1 reads the
-            # last block.
-            blocks=-4,
+            blocks=-1,
             finetune='lora',
             lora=dict(rank=8, alpha=16),
             # Less memory for a tenth more time; False where there is enough.
