@@ -79,7 +79,7 @@ def test_a_config_reads_its_data(path, load):
 
 
 @pytest.mark.parametrize(
-    'rank, limit', [(None, 40e6), (16, 6e6)], ids=['full', 'low-rank']
+    'rank, limit', [(None, 40e6), (8, 6e6)], ids=['full', 'low-rank']
 )
 def test_what_the_main_config_trains(load, rank, limit):
     cfg = load('configs/llm_mde_nyu_fewshot.py')

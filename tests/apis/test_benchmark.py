@@ -84,7 +84,7 @@ def test_flops_of_a_prediction(cfg):
     tokens, patches = 4 * 7, 4 * 6
     vision = 2 * tokens * 2 * per_vit_block + 2 * patches * 768 * 24
     language = 2 * patches * 2 * per_bert_layer
-    assert vision + language < got < 2.5 * (vision + language)
+    assert vision + language < got < 3.5 * (vision + language)
 
 
 @pytest.mark.parametrize(
