@@ -21,7 +21,7 @@ class Runner:
     iter = 0
 
     def __init__(self, model, **kwargs):
-        self.logger, self.warnings = self, []
+        self.model, self.logger, self.warnings = model, self, []
         self.warning = self.warnings.append
         self.optim_wrapper = OptimWrapper(
             torch.optim.SGD(model.parameters(), lr=1.0), **kwargs

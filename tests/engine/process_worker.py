@@ -170,6 +170,7 @@ def rooms(folder, *hooks, **options):
             launcher='pytorch',
             log_level='ERROR',
             **{
+                'model.backbone.vision.with_cp': True,
                 'train_dataloader.dataset.num_rooms': 20,
                 'train_dataloader.batch_size': 2,
                 'optim_wrapper.paramwise_cfg.custom_keys': {
