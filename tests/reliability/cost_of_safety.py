@@ -25,6 +25,7 @@ from llm_mde_mm.engine import (
     ResumeStateHook,
     RunRecordHook,
 )
+from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 
 SAFETY = (FiniteLossHook, ResumeStateHook, RunRecordHook)
 SAVES = 7
@@ -63,13 +64,12 @@ class AlternatingLoop(ResumableEpochLoop):
             guard.before_train(runner)
 
 
-def saving(runner, folder):
+def saving(save, path):
     """Median seconds of a save, and of torch's alone; bytes."""
     saves, writes = [], []
-    path = Path(folder) / 'cost.pth'
     for _ in range(SAVES):
         start = time.perf_counter()
-        runner.save_checkpoint(folder, path.name)
+        save()
         saves.append(time.perf_counter() - start)
         data = torch.load(path, weights_only=True)
         start = time.perf_counter()
@@ -80,6 +80,14 @@ def saving(runner, folder):
         writes.append(time.perf_counter() - start)
     size = path.stat().st_size
     return statistics.median(saves), statistics.median(writes), size
+
+
+def all_saves(runner, folder):
+    """Figures of the runner's checkpoint, and of one of a larger model."""
+    path = Path(folder) / 'cost.pth'
+    yield saving(lambda: runner.save_checkpoint(folder, path.name), path)
+    large = {str(i): torch.randn(356_000) for i in range(300)}
+    yield saving(lambda: write_checkpoint(large, path), path)
 
 
 def main():
@@ -100,7 +108,7 @@ def main():
         runner = build_runner(cfg)
         runner.train()
         times = runner.train_loop.times
-        save, write, size = saving(runner, folder)
+        saves = list(all_saves(runner, folder))
     plain, safe = (times[is_safe][1:] for is_safe in (False, True))
     for i, what in enumerate(('clock', 'processor')):
         a, b = (
@@ -110,10 +118,12 @@ def main():
             f'{what}: {a:.3f} s an epoch of 30 steps without, {b:.3f} s with, '
             f'ratio {b / a:.4f} (medians of {len(safe)} epochs each)'
         )
-    print(
-        f'a save of {size / 1e6:.1f} MB: {save:.3f} s, {save / write:.2f} x '
-        f'torch writing the same ({write:.3f} s; medians of {SAVES})'
-    )
+    for save, write, size in saves:
+        print(
+            f'a save of {size / 1e6:.1f} MB: {save:.3f} s, '
+            f'{save / write:.2f} x torch writing the same ({write:.3f} s; '
+            f'medians of {SAVES})'
+        )
 
 
 if __name__ == '__main__':
