@@ -11,7 +11,7 @@ A checkpoint is one file; tools/test.py and tools/predict.py load it whole.
 _base_ = './llm_mde_nyu_fewshot.py'
 
 runner_type = 'ShardedRunner'
-# FSDP would shard the norms' parameters, but not share their statistics.
+# On CPUs too, where torch does not synchronise batch norms.
 model = dict(
     decode_head=dict(norm_cfg=dict(_delete_=True, type='GN', num_groups=8))
 )

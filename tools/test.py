@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from llm_mde_mm.datasets.listing import describe_split
-from llm_mde_mm.evaluation.report import write_report
+from llm_mde_mm.evaluation.report import collect_reports, write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
 from llm_mde_mm.utils.run_record import RECORD, read_record
 
@@ -81,9 +81,7 @@ def main() -> None:
     scores = runner.test()
     if args.out and is_main_process():
         report = dict(scores)
-        for metric in runner.test_loop.evaluator.metrics:
-            if hasattr(metric, 'report'):
-                report.update(metric.report())
+        report.update(collect_reports(runner.test_loop.evaluator.metrics))
         report['splits'] = splits_of(runner, checkpoint)
         write_report(args.out, report)
         runner.logger.info(f'scores: {args.out}')

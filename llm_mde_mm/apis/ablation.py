@@ -8,6 +8,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from llm_mde_mm.evaluation.report import collect_reports
 from llm_mde_mm.models.features import LLMFeatures
 from llm_mde_mm.models.prompts import PromptShift
 from llm_mde_mm.utils.errors import ConfigError
@@ -174,8 +175,6 @@ def run_ablations(
         report: dict[str, Any] = dict(what=ABLATIONS[name])
         if name == 'mean_patches':
             report.update(extra)
-        for metric in runner.test_loop.evaluator.metrics:
-            if hasattr(metric, 'report'):
-                report.update(metric.report())
+        report.update(collect_reports(runner.test_loop.evaluator.metrics))
         reports[name] = report
     return reports

@@ -1,6 +1,5 @@
 """Fit a :class:`RidgeProbe` to a config's training pictures and score it."""
 
-import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
+from llm_mde_mm.evaluation.report import collect_reports
 from llm_mde_mm.models.decode_heads import RidgeProbe
 from llm_mde_mm.utils.errors import ConfigError
 
@@ -77,10 +77,9 @@ def fit_ridge_probe(
         raise ConfigError(f'penalties must be above 0, got {penalties}')
     model.eval()
     head, loop = model.decode_head, runner.test_loop
-    cfg = copy.deepcopy(runner.cfg.val_dataloader)
-    cfg.dataset.pipeline = runner.cfg.test_dataloader.dataset.pipeline
     loaders = dict(
-        val=runner.build_dataloader(cfg), test=runner.test_loop.dataloader
+        val=runner.build_dataloader(runner.cfg.val_dataloader),
+        test=loop.dataloader,
     )
     tokens, targets = patch_pairs(model, training_pictures(runner))
     unseen, wanted = patch_pairs(model, loaders['val'])
@@ -94,14 +93,7 @@ def fit_ridge_probe(
     reports = {}
     for split, loader in loaders.items():
         loop.dataloader = loader
-        reports[split] = {'penalty': best, **_score(runner)}
+        runner.test()
+        report = collect_reports(loop.evaluator.metrics)
+        reports[split] = {'penalty': best, **report}
     return reports
-
-
-def _score(runner: Runner) -> dict[str, Any]:
-    runner.test()
-    report: dict[str, Any] = {}
-    for metric in runner.test_loop.evaluator.metrics:
-        if hasattr(metric, 'report'):
-            report.update(metric.report())
-    return report

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,20 @@ def score_table(rows: Sequence[tuple[str, Sequence[float]]]) -> str:
             [name, *('-' if math.isnan(v) else f'{v:.4f}' for v in scores)]
         )
     return table.get_string()
+
+
+def collect_reports(metrics: Iterable[Any]) -> dict[str, Any]:
+    """What the metrics of an evaluator report, in one dict.
+
+    Args:
+        metrics (Iterable[BaseMetric]): Evaluated; those without a ``report``
+            add nothing.
+    """
+    collected: dict[str, Any] = {}
+    for metric in metrics:
+        if hasattr(metric, 'report'):
+            collected.update(metric.report())
+    return collected
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
