@@ -105,6 +105,11 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 or self._epoch == self._max_epochs
             )
         ):
+            # MMEngine would log the mean over the last validations of all
+            # that is called a loss, beside this one's scores.
+            logged = self.runner.message_hub.log_scalars
+            for key in [k for k in logged if k.startswith('val/loss')]:
+                del logged[key]
             self.runner.val_loop.run()
 
     def run_epoch(self) -> None:
