@@ -8,14 +8,15 @@ from llm_mde_mm.apis import launch
 from tests.rooms_tree import SIZE, write_rooms_tree
 from tests.tools.conftest import ROOT
 
-# The tables' rows are those of test_table_configs.py; nothing trains
-# baselines by gradients.
+# The tables' rows are those of test_table_configs.py; the ridge probe is not
+# trained by gradients.
 LEAVES = [
     str(path.relative_to(ROOT))
     for folder in ('configs', 'projects')
     for path in sorted((ROOT / folder).rglob('*.py'))
     if 'configs' in path.parts
-    and not {'_base_', 'tables', 'baselines'} & {*path.parts}
+    and not {'_base_', 'tables'} & {*path.parts}
+    and path.stem != 'ridge_probe'
 ]
 
 

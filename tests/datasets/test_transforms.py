@@ -16,6 +16,7 @@ from llm_mde_mm.datasets.transforms import (
     LoadPicture,
     RandomCropPair,
     RandomHorizontalFlip,
+    RandomZoomOutPair,
     ResizePair,
     ResizePicture,
 )
@@ -318,6 +319,48 @@ def test_crop_keeps_depth_metric_for_one_lens():
     assert {0.6, 0.9} <= scales
 
 
+def test_zoom_out_mirrors_and_keeps_depth_metric():
+    """Shape, place, mirrored picture, no depth there, a wall moved away."""
+    code = np.arange(H * W * 3, dtype=np.int64).reshape(H, W, 3)
+    image = (code % 251).astype(np.uint8)
+    depth = np.linspace(4, 8, H * W, dtype=np.float32).reshape(H, W)
+    step = RandomZoomOutPair(2, prob=0.5, max_depth=10.0)
+    zoomed, places = 0, set()
+    for seed in range(200):
+        np.random.seed(seed)
+        results = step(dict(img=image, gt_depth_map=depth))
+        h, w = results['img'].shape[:2]
+        seen = results['gt_depth_map']
+        assert seen.shape == (h, w) and seen.dtype == np.float32
+        if (h, w) == (H, W):
+            np.testing.assert_array_equal(results['img'], image)
+            continue
+        zoomed += 1
+        assert results['img_shape'] == (h, w)
+        assert H <= h <= 2 * H and abs(h / H - w / W) <= 0.5 / H + 0.5 / W
+        y, x = np.argwhere(seen)[0]
+        inside = seen[y : y + H, x : x + W]
+        zoom = inside[0, 0] / 4
+        assert zoom == pytest.approx(h / H, abs=0.5 / H + 1e-3)
+        far = depth * np.float32(zoom)
+        far[far > 10] = 0
+        np.testing.assert_allclose(inside, far, rtol=1e-5)
+        assert (seen != 0).sum() == (far != 0).sum()
+        picture = results['img']
+        np.testing.assert_array_equal(picture[y : y + H, x : x + W], image)
+        if y:
+            np.testing.assert_array_equal(picture[y - 1], picture[y])
+        places.add((y == 0, x == 0, y + H == h, x + W == w))
+    assert 70 < zoomed < 130 and len(places) > 4
+    assert depth.max() == 8
+
+
+def test_zoom_out_of_a_picture_alone():
+    np.random.seed(0)
+    results = RandomZoomOutPair(1.6, prob=1.0)(dict(img=pair()['img']))
+    assert results['img'].shape[0] > H and 'gt_depth_map' not in results
+
+
 def test_crop_needs_one_size():
     with pytest.raises(ConfigError, match='before ResizePicture'):
         RandomCropPair()(ResizePicture(8)(pair()))
@@ -379,6 +422,8 @@ def test_colour_leaves_depth_and_zero_ranges_leave_all():
         (dict(type='ResizePair', size=2.5), 'ResizePair: size'),
         (dict(type='RandomHorizontalFlip', prob=1.5), 'prob'),
         (dict(type='RandomCropPair', min_scale=0), 'min_scale'),
+        (dict(type='RandomZoomOutPair', max_zoom=0.9), 'max_zoom'),
+        (dict(type='RandomZoomOutPair', max_depth=0), 'max_depth'),
         (dict(type='ColourJitter', gamma=1), 'gamma'),
         (dict(type='ColourJitter', contrast=-0.1), 'contrast'),
     ],
@@ -393,6 +438,7 @@ def test_packed_sample(sample):
     for config in (
         dict(type='LoadPicture'),
         dict(type='LoadDepth'),
+        dict(type='RandomZoomOutPair'),
         dict(type='RandomCropPair', min_scale=0.9),
         dict(type='RandomHorizontalFlip', prob=1.0),
         dict(type='ColourJitter'),

@@ -9,8 +9,10 @@ few_shot = dict(shots=1)
 train_pipeline = [
     dict(type='LoadPicture'),
     dict(type='LoadDepth'),
-    # As if the same camera had come nearer: depth shrinks with the window.
-    dict(type='RandomCropPair', min_scale=0.7, rescale_depth=True),
+    # As if the same camera had gone back, or come nearer: depth grows and
+    # shrinks with the window, so that sizes and not places tell the scale.
+    dict(type='RandomZoomOutPair', max_zoom=1.6, max_depth=10.0),
+    dict(type='RandomCropPair', min_scale=0.85, rescale_depth=True),
     dict(type='ResizePair', size=input_size),
     dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='ColourJitter'),

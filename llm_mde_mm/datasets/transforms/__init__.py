@@ -8,6 +8,7 @@ from llm_mde_mm.datasets.transforms.colour import ColourJitter
 from llm_mde_mm.datasets.transforms.geometry import (
     RandomCropPair,
     RandomHorizontalFlip,
+    RandomZoomOutPair,
     ResizePair,
     ResizePicture,
 )
@@ -20,6 +21,7 @@ __all__ = [
     'RandomCropPair',
     'RandomHorizontalFlip',
     'RandomRotatePair',
+    'RandomZoomOutPair',
     'ResizePair',
     'ResizePicture',
     'VerticalCutDepth',

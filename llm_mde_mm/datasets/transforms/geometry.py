@@ -240,3 +240,83 @@ class RandomCropPair(BaseTransform):
             f'{type(self).__name__}(min_scale={self.min_scale}, '
             f'rescale_depth={self.rescale_depth})'
         )
+
+
+@TRANSFORMS.register_module()
+class RandomZoomOutPair(BaseTransform):
+    """Put the picture on a larger canvas, which is filled by mirroring it.
+
+    The canvas has the picture's shape; what is mirrored has no depth.
+    :class:`ResizePair`, which belongs after it, shrinks the canvas as a
+    shorter lens would. Through the picture's own lens the same view is of
+    things that are farther by the canvas's size over the picture's, and depth
+    is multiplied by that. The counterpart of :class:`RandomCropPair`.
+
+    Args:
+        max_zoom: The largest canvas, in sides of the picture, 1 to 3.
+        prob: Probability, 0 to 1.
+        max_depth: What the zoom brings beyond it, in metres, becomes 0, no
+            measurement; None keeps all.
+
+    Raises:
+        ConfigError: An argument is out of its range, or picture and depth
+            differ in size.
+    """
+
+    def __init__(
+        self,
+        max_zoom: float = 1.6,
+        prob: float = 0.5,
+        max_depth: float | None = None,
+    ) -> None:
+        # A mirror image of a whole picture on each side is 3.
+        if not 1 <= max_zoom <= 3:
+            raise ConfigError(
+                f'RandomZoomOutPair: max_zoom must be 1 to 3, got {max_zoom}'
+            )
+        if max_depth is not None and not 0 < max_depth:
+            raise ConfigError(
+                'RandomZoomOutPair: max_depth must be above 0 or None, got '
+                f'{max_depth}'
+            )
+        self.max_zoom = max_zoom
+        self.prob = check_prob(self, prob)
+        self.max_depth = max_depth
+
+    @cache_randomness
+    def _draw(self) -> tuple[float, float, float]:
+        """Return the zoom, 1 for none, then the place from top and left."""
+        chosen = np.random.rand() < self.prob
+        zoom = np.random.uniform(1, self.max_zoom)
+        top, left = np.random.rand(2)
+        return float(zoom) if chosen else 1.0, float(top), float(left)
+
+    def transform(self, results: dict) -> dict:
+        """Enlarge the canvas of ``img`` and ``gt_depth_map``."""
+        check_pair(self, results)
+        zoom, top, left = self._draw()
+        if zoom == 1:
+            return results
+        height, width = results['img'].shape[:2]
+        more_h, more_w = round(height * (zoom - 1)), round(width * (zoom - 1))
+        y, x = int(top * (more_h + 1)), int(left * (more_w + 1))
+        edges = (y, more_h - y, x, more_w - x)
+        results['img'] = cv2.copyMakeBorder(
+            results['img'], *edges, cv2.BORDER_REFLECT
+        )
+        if 'gt_depth_map' in results:
+            depth = results['gt_depth_map']
+            depth = depth * depth.dtype.type(zoom)
+            if self.max_depth is not None:
+                depth[depth > self.max_depth] = 0
+            results['gt_depth_map'] = cv2.copyMakeBorder(
+                depth, *edges, cv2.BORDER_CONSTANT, value=0
+            )
+        results['img_shape'] = results['img'].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(max_zoom={self.max_zoom}, '
+            f'prob={self.prob}, max_depth={self.max_depth})'
+        )

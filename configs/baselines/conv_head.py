@@ -1,0 +1,40 @@
+"""Baseline: a ViT with LoRA and a convolutional head, no language model.
+
+Ours: the plain recipe that the field would take. Flip and colour alone change
+the pictures, SILog with its gradient term trains; 28 pictures, 40 epochs.
+
+Command: python tools/train.py configs/baselines/conv_head.py
+"""
+
+_base_ = '../llm_mde_three_splits.py'
+
+max_epochs = 40
+train_pipeline = [
+    dict(type='LoadPicture'),
+    dict(type='LoadDepth'),
+    dict(type='ResizePair', size={{_base_.input_size}}),
+    dict(type='RandomHorizontalFlip', prob=0.5),
+    dict(type='ColourJitter'),
+    dict(type='PackSegInputs'),
+]
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='VisionDepthBackbone',
+        vision={{_base_.model.backbone.vision}},
+    ),
+    decode_head=dict(
+        loss_decode=[dict(type='ScaleInvariantLogLoss', gradient_weight=0.5)],
+    ),
+)
+train_dataloader = dict(batch_size=7, dataset=dict(pipeline=train_pipeline))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=10),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=4)
