@@ -17,3 +17,13 @@ model = dict(
     backbone=dict(vision=dict(blocks=[5, 8, 11])),
     neck=dict(vision_channels='all'),
 )
+# At the full rate the language model's states become the same for all patches
+# within some twenty steps, and stay so: nothing of a picture comes through.
+optim_wrapper = dict(
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone.language': dict(lr_mult=0.1),
+            'backbone.reprogramming': dict(lr_mult=0.1),
+        }
+    )
+)

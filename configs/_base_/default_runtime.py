@@ -37,6 +37,8 @@ custom_hooks = [
     dict(type='FiniteLossHook'),
     dict(type='ParameterTableHook'),
     dict(type='PromptLogHook', interval=10),
+    # Warns where the language model's states no longer tell patches apart.
+    dict(type='PatchSpreadHook'),
     dict(type='ProgressBarHook'),
     # The paper stops after 5 epochs without a lower validation loss.
     dict(

@@ -46,6 +46,7 @@ _NAMES = ('weights', 'tokenizer')
 # Hooks that look on.
 _ONLOOKERS = {
     'ParameterTableHook',
+    'PatchSpreadHook',
     'PromptLogHook',
     'ProgressBarHook',
     'RunRecordHook',

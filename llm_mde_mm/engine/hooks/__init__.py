@@ -1,6 +1,7 @@
 from .early_stopping_hook import ResumableEarlyStoppingHook
 from .finite_loss_hook import FiniteLossHook
 from .parameter_table_hook import ParameterTableHook
+from .patch_spread_hook import PatchSpreadHook
 from .prediction_hooks import ComparisonSheetHook, SavePredictionsHook
 from .progress_bar_hook import ProgressBarHook
 from .prompt_log_hook import PromptLogHook
@@ -12,6 +13,7 @@ __all__ = [
     'ComparisonSheetHook',
     'FiniteLossHook',
     'ParameterTableHook',
+    'PatchSpreadHook',
     'ProgressBarHook',
     'PromptLogHook',
     'SafeCheckpointHook',
