@@ -264,7 +264,12 @@ class TwiceHook(SignalHook):
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
-    with pytest.raises(KeyboardInterrupt) as stop:
-        train(config(tmp_path), TwiceHook(0, 0, signal.SIGINT))
+    # A shell's job in the background starts with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt) as stop:
+            train(config(tmp_path), TwiceHook(0, 0, signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not isinstance(stop.value, TrainingInterrupted)
     assert not (tmp_path / 'interrupted.pth').exists()
