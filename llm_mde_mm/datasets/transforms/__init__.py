@@ -6,13 +6,15 @@ from llm_mde_mm.datasets.transforms.augmentation import (
 )
 from llm_mde_mm.datasets.transforms.colour import ColourJitter
 from llm_mde_mm.datasets.transforms.geometry import (
-    RandomCropPair,
     RandomHorizontalFlip,
-    RandomZoomOutPair,
     ResizePair,
     ResizePicture,
 )
 from llm_mde_mm.datasets.transforms.loading import LoadDepth, LoadPicture
+from llm_mde_mm.datasets.transforms.zooming import (
+    RandomCropPair,
+    RandomZoomOutPair,
+)
 
 __all__ = [
     'ColourJitter',
