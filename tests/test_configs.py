@@ -72,8 +72,7 @@ def test_a_config_reads_its_data(path, load):
         assert tuple(data['inputs'][0].shape) == (3, *size)
         depth = data['data_samples'][0].gt_depth_map.data
         # Ground truth is resized for training alone.
-        stored = size if cfg.get('rooms') else SIZE
-        stored = cfg[f'{split}_dataloader'].dataset.get('size', stored)
+        stored = cfg[f'{split}_dataloader'].dataset.get('size', SIZE)
         assert tuple(depth.shape[-2:]) == (
             size if split == 'train' else stored
         )

@@ -1,11 +1,12 @@
 """What is trained, at the start of the log."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from llm_mde_mm.models.adapters import trainable_table
+
+from ..gradients import bare_model
 
 
 @HOOKS.register_module()
@@ -21,9 +22,7 @@ class ParameterTableHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Log the table."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = bare_model(runner)
         runner.logger.info(
             'parameters:\n' + trainable_table(model, self.depth)
         )

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from llm_mde_mm.models import LLMDepthBackbone
 from llm_mde_mm.models.features import LLMFeatures
 from llm_mde_mm.utils.errors import ConfigError
+
+from ..gradients import bare_model
 
 
 def patch_spread(patch_map: Tensor) -> Tensor:
@@ -59,10 +60,7 @@ class PatchSpreadHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Begin to listen."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        backbone = getattr(model, 'backbone', None)
+        backbone = getattr(bare_model(runner), 'backbone', None)
         if isinstance(backbone, LLMDepthBackbone):
             self._values = []
             self._handle = backbone.register_forward_hook(self._listen)
@@ -80,9 +78,8 @@ class PatchSpreadHook(Hook):
             return
         self._handle.remove()
         self._handle = None
-        total = torch.stack([v.sum() for v in self._values]).sum()
-        count = total.new_tensor(sum(len(v) for v in self._values))
-        sums = torch.stack([total, count])
+        values = torch.cat(self._values)
+        sums = torch.stack([values.sum(), values.new_tensor(len(values))])
         all_reduce(sums)
         value = float(sums[0] / sums[1])
         runner.message_hub.update_scalar('val/patch_spread', value)

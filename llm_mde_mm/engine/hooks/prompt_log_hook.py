@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
@@ -19,6 +18,8 @@ from torch import nn
 from llm_mde_mm.models import LLMDepthBackbone, LLMDepthEstimator
 from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.visualization.canvas import Canvas
+
+from ..gradients import bare_model
 
 # Sizes in pixels of the sheet; the text is set in 12 points.
 _PANEL, _TEXT, _MARGIN, _LINE = 320, 520, 16, 20
@@ -60,9 +61,7 @@ class PromptLogHook(Hook):
         """Log and draw the prompts of the epoch's first batch."""
         if batch_idx or runner.epoch % self.interval or not is_main_process():
             return
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = bare_model(runner)
         if not _has_prompts(model):
             return
         pictures, texts = self._read(model, data_batch)
