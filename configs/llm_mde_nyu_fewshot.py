@@ -8,7 +8,7 @@ _base_ = [
     './_base_/models/llm_mde_vitb16_bertb.py',
     './_base_/datasets/nyu_fewshot.py',
     './_base_/evaluation.py',
-    './_base_/schedules/adamw_cosine_50e.py',
+    './_base_/schedules/adamw_cosine_60e.py',
     './_base_/default_runtime.py',
 ]
 # A path round the language model: neck and head also read three blocks of the

@@ -1,7 +1,7 @@
 """The main job with the weights spread over the processes (FSDP).
 
 For a language model that does not fit one card. The batch is that of all
-processes together, as with DDP: 16 pictures each.
+processes together, as with DDP: 7 pictures each.
 
 Command: LLM_WEIGHTS=NAME tools/dist_train.sh \
     configs/llm_mde_nyu_fewshot_fsdp.py 4
@@ -22,11 +22,4 @@ custom_hooks = [
     dict(type='RunRecordHook'),
     dict(type='FiniteLossHook'),
     dict(type='ProgressBarHook'),
-    dict(
-        type='ResumableEarlyStoppingHook',
-        monitor='loss',
-        rule='less',
-        min_delta=0.0,
-        patience=5,
-    ),
 ]

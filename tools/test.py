@@ -7,10 +7,10 @@ from pathlib import Path
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from llm_mde_mm.datasets.listing import describe_split
+from llm_mde_mm.engine.gradients import bare_model
 from llm_mde_mm.evaluation.report import collect_reports, write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint, load_model
 from llm_mde_mm.utils.run_record import RECORD, read_record
@@ -74,9 +74,7 @@ def main() -> None:
     # The weights are read below, without running code that a file may hold.
     cfg.load_from, cfg.resume = None, False
     runner = launch.build_runner(cfg)
-    model = runner.model
-    bare = model.module if is_model_wrapper(model) else model
-    load_model(bare, checkpoint, cfg)
+    load_model(bare_model(runner), checkpoint, cfg)
     runner.logger.info(f'checkpoint: {checkpoint}')
     scores = runner.test()
     if args.out and is_main_process():

@@ -40,12 +40,4 @@ custom_hooks = [
     # Warns where the language model's states no longer tell patches apart.
     dict(type='PatchSpreadHook'),
     dict(type='ProgressBarHook'),
-    # The paper stops after 5 epochs without a lower validation loss.
-    dict(
-        type='ResumableEarlyStoppingHook',
-        monitor='loss',
-        rule='less',
-        min_delta=0.0,
-        patience=5,
-    ),
 ]

@@ -27,7 +27,7 @@ model = dict(
         loss_decode=[dict(type='ScaleInvariantLogLoss', gradient_weight=0.5)],
     ),
 )
-train_dataloader = dict(batch_size=7, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=10),
     dict(

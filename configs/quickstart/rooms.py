@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/models/llm_mde_tiny.py',
     '../_base_/datasets/rooms.py',
     '../_base_/evaluation.py',
-    '../_base_/schedules/adamw_cosine_50e.py',
+    '../_base_/schedules/adamw_cosine_60e.py',
     '../_base_/default_runtime.py',
 ]
 max_epochs = 10
@@ -23,5 +23,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 default_hooks = dict(logger=dict(interval=50))

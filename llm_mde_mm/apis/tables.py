@@ -43,6 +43,15 @@ _PLACES = (
     'with_cp',
 )
 _NAMES = ('weights', 'tokenizer')
+# Of default_hooks; all but the checkpoint's settings leave scores alone.
+_STANDARD = {
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+}
 # Hooks that look on.
 _ONLOOKERS = {
     'ParameterTableHook',
@@ -181,12 +190,14 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
         amp (bool): Whether training is in mixed precision.
     """
     kept = {key: _plain(cfg[key]) for key in _PARTS if key in cfg}
+    named = cfg.get('default_hooks', {})
+    more = [hook for name, hook in named.items() if name not in _STANDARD]
     hooks = [
         _plain(hook)
-        for hook in cfg.get('custom_hooks', ())
+        for hook in (*cfg.get('custom_hooks', ()), *more)
         if hook.get('type') not in _ONLOOKERS
     ]
-    saving = cfg.get('default_hooks', {}).get('checkpoint', {})
+    saving = named.get('checkpoint', {})
     best = [saving.get(key) for key in ('interval', 'save_best', 'rule')]
     text = json.dumps([kept, hooks, best, amp], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

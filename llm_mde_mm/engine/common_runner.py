@@ -9,7 +9,6 @@ from typing import Any
 
 import mmengine
 from mmengine.evaluator import BaseMetric, Evaluator
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import nn
 
@@ -23,6 +22,7 @@ from llm_mde_mm.utils.settings import (
 )
 from llm_mde_mm.utils.versions import package_versions
 
+from .gradients import bare_model
 from .resume_run import resume_run
 
 
@@ -37,9 +37,7 @@ class CommonRunner:
     @property
     def bare_model(self) -> nn.Module:
         """The model without its wrapper for several processes."""
-        if is_model_wrapper(self.model):
-            return self.model.module
-        return self.model
+        return bare_model(self)  # type: ignore[arg-type]
 
     @cached_property
     def config_texts(self) -> dict[str, str]:

@@ -29,7 +29,7 @@ nyu = dict(type='NYUDepthDataset', data_root=data_root)
 loader = dict(num_workers=2, persistent_workers=True)
 train_dataloader = dict(
     **loader,
-    batch_size=16,
+    batch_size=7,
     sampler=dict(type='SeededSampler', shuffle=True),
     # Each worker keeps some 30 pictures of 480 x 640, decoded.
     dataset=dict(
