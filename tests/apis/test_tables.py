@@ -108,7 +108,7 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         make_run(path, 0, {'train_dataloader.batch_size': 1}),
         make_run(path, 0, {'custom_hooks': [dict(type='EMAHook')]}),
         make_run(path, 0, {'default_hooks.checkpoint.save_best': 'd1'}),
-        make_run(path, 0, {'default_hooks.stop': dict(type='EMAHook')}),
+        make_run(path, 0, {'default_hooks.stop': dict(type='StopHook')}),
     ]
     assert len({digest, *(run.digest for run in other)}) == 8
     assert config_digest(make_run(path, 0).cfg) == digest
