@@ -11,11 +11,13 @@ _base_ = [
     './_base_/schedules/adamw_cosine_60e.py',
     './_base_/default_runtime.py',
 ]
-# A path round the language model: neck and head also read three blocks of the
-# vision model. Without it: llm_mde_nyu_fewshot_paper.py.
+# Two paths round the language model: the neck also reads three blocks of the
+# vision model, and the head the picture, for edges finer than patches. Without
+# them: llm_mde_nyu_fewshot_paper.py.
 model = dict(
     backbone=dict(vision=dict(blocks=[5, 8, 11])),
     neck=dict(vision_channels='all'),
+    decode_head=dict(picture_channels=16),
 )
 # At the full rate the language model's states become the same for all patches
 # within some twenty steps, and stay so: nothing of a picture comes through.

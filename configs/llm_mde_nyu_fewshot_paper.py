@@ -7,19 +7,12 @@ Command: python tools/train.py configs/llm_mde_nyu_fewshot_paper.py
 
 _base_ = './llm_mde_nyu_fewshot.py'
 
-model = dict(neck=dict(vision_channels=None))
-max_epochs = 50
+model = dict(
+    neck=dict(vision_channels=None),
+    decode_head=dict(picture_channels=None),
+)
 train_dataloader = dict(batch_size=16)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=10),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-train_cfg = dict(max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(max_epochs=50, val_interval=1)
 # After 5 epochs without a lower validation loss. The recipe does not stop: the
 # loss swings until the learning rate is low, and falls last then.
 default_hooks = dict(

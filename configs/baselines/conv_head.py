@@ -8,7 +8,6 @@ Command: python tools/train.py configs/baselines/conv_head.py
 
 _base_ = '../llm_mde_three_splits.py'
 
-max_epochs = 40
 train_pipeline = [
     dict(type='LoadPicture'),
     dict(type='LoadDepth'),
@@ -24,17 +23,9 @@ model = dict(
         vision={{_base_.model.backbone.vision}},
     ),
     decode_head=dict(
+        picture_channels=None,
         loss_decode=[dict(type='ScaleInvariantLogLoss', gradient_weight=0.5)],
     ),
 )
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=10),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]
-train_cfg = dict(max_epochs=max_epochs, val_interval=4)
+train_cfg = dict(max_epochs=40, val_interval=4)

@@ -91,7 +91,8 @@ def einsum_attention(module, patches, prototypes):
     scores = torch.einsum('bnhd,vhd->bhnv', q, k) / width**0.5
     share = scores.exp() / scores.exp().sum(-1, keepdim=True)
     mixed = torch.einsum('bhnv,vhd->bnhd', share, v).reshape(2, -1, 16)
-    return norm(module.norm, linear(module.proj, mixed))
+    mixed = linear(module.proj, mixed)
+    return norm(module.norm, mixed - mixed.mean(1, keepdim=True))
 
 
 @pytest.mark.parametrize('heads', [1, 4, 16])
@@ -105,6 +106,18 @@ def test_attention_agrees_with_einsum(build, heads):
     got = module(patches, keys_values)
     want = einsum_attention(module, patches, prototypes)
     torch.testing.assert_close(got.double(), want, rtol=0, atol=1e-5)
+
+
+def test_what_all_patches_share_does_not_come_through(build):
+    module = make_reprogramming(build).eval()
+    patches = torch.randn(2, 5, 12)
+    keys_values = module.keys_values(torch.randn(7, 16))
+    want = module(patches, keys_values)
+    biased = torch.nn.Linear(16, 16)
+    biased.weight, module.proj = module.proj.weight, biased
+    torch.nn.init.normal_(biased.bias, std=10)
+    got = module(patches, keys_values)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-4)
 
 
 def test_patches_stay_apart_at_the_start(build):
