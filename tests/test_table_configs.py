@@ -40,7 +40,10 @@ FACTORS = {
     '4_attention': {f'{LANGUAGE}.control'},
     '5_no_language': {'model.backbone'},
     '6_other_prompt': {'model.backbone.prompt.type'},
-    '7_no_path': {'model.neck.vision_channels'},
+    '7_no_path': {
+        'model.neck.vision_channels',
+        'model.decode_head.picture_channels',
+    },
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
