@@ -19,8 +19,8 @@ model = dict(
     neck=dict(vision_channels='all'),
     decode_head=dict(picture_channels=16),
 )
-# At the full rate the language model's states become the same for all patches
-# within some twenty steps, and stay so: nothing of a picture comes through.
+# Gently: what the language model gives a patch hangs on small changes of what
+# it reads. docs/results.md, "The language model must live".
 optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
