@@ -192,7 +192,7 @@ OTHER_SETTINGS = {
     'model.backbone.prompt.mode': ('fixed', "'adaptive', 'fixed'"),
     'optim_wrapper.optimizer.lr': (7e-5, '{}, 7e-05'),
     'optim_wrapper.optimizer.weight_decay': (0.5, '{}, 0.5'),
-    'param_scheduler.1.T_max': (3, '10, 3'),
+    'param_scheduler.1.T_max': (3, 'None, 3'),
     'randomness.seed': (9, '0, here 9'),
 }
 
