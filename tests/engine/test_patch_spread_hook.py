@@ -7,7 +7,7 @@ import torch
 from mmseg.registry import HOOKS
 from torch import nn
 
-from llm_mde_mm.engine.hooks.patch_spread_hook import patch_spread
+from llm_mde_mm.engine.hooks.patch_spread_hook import patch_rank, patch_spread
 from llm_mde_mm.utils.errors import ConfigError
 from tests.engine.training import config, train
 
@@ -17,6 +17,15 @@ def test_spread_of_known_states():
     states = torch.tensor([[[4.0, 2.0], [4.0, 4.0]], [[1.0, 1.0], [0.0, 0.0]]])
     spread = patch_spread(states[:, :, None])
     torch.testing.assert_close(spread, torch.tensor([0.2, 0.0]))
+
+
+def test_rank_of_known_tokens():
+    """Four directions of equal weight, a line, and tokens that are alike."""
+    apart = torch.cat([torch.eye(4), -torch.eye(4)])
+    line = torch.arange(8.0)[:, None] * torch.ones(4)
+    tokens = torch.stack([apart, line, torch.ones(8, 4)]) + 5
+    ranks = patch_rank(tokens)
+    torch.testing.assert_close(ranks, torch.tensor([4.0, 1.0, 1.0]))
 
 
 def test_each_validation_logs_it_and_a_dead_one_warns(tmp_path, monkeypatch):
@@ -30,9 +39,19 @@ def test_each_validation_logs_it_and_a_dead_one_warns(tmp_path, monkeypatch):
     with torch.no_grad():
         batch = next(iter(runner.val_dataloader))
         data = runner.model.data_preprocessor(batch, False)
+        tokens = []
+        handle = backbone.reprogramming.register_forward_hook(
+            lambda *args: tokens.append(args[2])
+        )
         expected = patch_spread(backbone.eval()(data['inputs']).patch_map)
+        handle.remove()
     assert values[-1] == pytest.approx(float(expected.mean()), rel=1e-4)
+    ranks = runner.message_hub.get_scalar('val/patch_rank')._log_history
+    expected = patch_rank(tokens[0]).mean()
+    assert len(ranks) == 3 and ranks[-1] == pytest.approx(float(expected))
+    assert ranks[-1] > 1
     assert not backbone._forward_hooks
+    assert not backbone.reprogramming._forward_hooks
 
     warnings = []
     monkeypatch.setattr(runner.logger, 'warning', warnings.append)

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from llm_mde_mm.models import LLMDepthBackbone
 from llm_mde_mm.models.features import LLMFeatures
@@ -32,15 +33,38 @@ def patch_spread(patch_map: Tensor) -> Tensor:
     return spread / mean[..., 0].norm(dim=1).clamp(min=1e-12)
 
 
+def patch_rank(tokens: Tensor) -> Tensor:
+    """In how many directions the tokens of a picture differ.
+
+    The effective rank (Roy and Vetterli, EUSIPCO 2007) of their covariance.
+
+    Args:
+        tokens (Tensor): ``(B, N, D)``.
+
+    Returns:
+        Tensor: ``(B,)``, the exponential of the entropy of the directions'
+        shares of variance: 1 where all tokens are the same or lie on a line,
+        at most the lower of N - 1 and D.
+    """
+    tokens = tokens.float()
+    tokens = tokens - tokens.mean(1, keepdim=True)
+    variance = torch.linalg.svdvals(tokens).square()
+    share = variance / variance.sum(1, keepdim=True).clamp(min=1e-12)
+    return torch.special.entr(share).sum(1).exp()
+
+
 @HOOKS.register_module()
 class PatchSpreadHook(Hook):
-    """Log :func:`patch_spread` of each validation, warn where it vanishes.
+    """Log what each validation's patches differ by, warn where it vanishes.
 
     A language model that is trained too fast can end up with the same state
     for every patch. Nothing of the picture comes through it then, no gradient
     brings it back, and with a path round it (``neck.vision_channels``) scores
-    hardly tell. The mean over the pictures is logged as ``patch_spread``.
-    Models without a language model are left alone.
+    hardly tell. So can a reprogramming whose tokens differ in one or two
+    directions alone. Means over the pictures are logged: ``patch_spread``,
+    :func:`patch_spread` of the language model's states, and ``patch_rank``,
+    :func:`patch_rank` of what it reads. Models without a language model are
+    left alone.
 
     Args:
         least (float): Warn below it.
@@ -55,39 +79,52 @@ class PatchSpreadHook(Hook):
                 f'PatchSpreadHook.least is {least}: give 0 or more'
             )
         self.least = least
-        self._values: list[Tensor] = []
-        self._handle: Any = None
+        self._spreads: list[Tensor] = []
+        self._ranks: list[Tensor] = []
+        self._handles: list[RemovableHandle] = []
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Begin to listen."""
         backbone = getattr(bare_model(runner), 'backbone', None)
         if isinstance(backbone, LLMDepthBackbone):
-            self._values = []
-            self._handle = backbone.register_forward_hook(self._listen)
+            self._spreads, self._ranks = [], []
+            self._handles = [
+                backbone.register_forward_hook(self._states),
+                backbone.reprogramming.register_forward_hook(self._tokens),
+            ]
 
-    def _listen(
+    def _states(
         self, backbone: nn.Module, inputs: Any, features: LLMFeatures
     ) -> None:
-        self._values.append(patch_spread(features.patch_map.detach()))
+        self._spreads.append(patch_spread(features.patch_map.detach()))
+
+    def _tokens(self, module: nn.Module, inputs: Any, tokens: Tensor) -> None:
+        self._ranks.append(patch_rank(tokens.detach()))
 
     def after_val_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Log, and warn."""
-        if self._handle is None:
+        if not self._handles:
             return
-        self._handle.remove()
-        self._handle = None
-        values = torch.cat(self._values)
-        sums = torch.stack([values.sum(), values.new_tensor(len(values))])
-        all_reduce(sums)
-        value = float(sums[0] / sums[1])
-        runner.message_hub.update_scalar('val/patch_spread', value)
-        if value < self.least:
+        while self._handles:
+            self._handles.pop().remove()
+        spread, rank = _mean(self._spreads), _mean(self._ranks)
+        runner.message_hub.update_scalar('val/patch_spread', spread)
+        runner.message_hub.update_scalar('val/patch_rank', rank)
+        if spread < self.least:
             runner.logger.warning(
-                f"the language model's states differ by {value:.1e} of their "
+                f"the language model's states differ by {spread:.1e} of their "
                 'length between the patches of a picture: nothing of it comes '
                 'through. Lower the learning rate of backbone.language and '
                 'backbone.reprogramming (lr_mult in '
                 'optim_wrapper.paramwise_cfg.custom_keys) and train anew'
             )
+
+
+def _mean(batches: list[Tensor]) -> float:
+    """Over the pictures of all processes."""
+    values = torch.cat(batches)
+    sums = torch.stack([values.sum(), values.new_tensor(len(values))])
+    all_reduce(sums)
+    return float(sums[0] / sums[1])
