@@ -26,6 +26,9 @@ def test_rank_of_known_tokens():
     tokens = torch.stack([apart, line, torch.ones(8, 4)]) + 5
     ranks = patch_rank(tokens)
     torch.testing.assert_close(ranks, torch.tensor([4.0, 1.0, 1.0]))
+    tokens[1, 0, 0] = torch.inf
+    ranks = patch_rank(tokens).tolist()
+    assert ranks == pytest.approx([4, torch.nan, 1], nan_ok=True)
 
 
 def test_each_validation_logs_it_and_a_dead_one_warns(tmp_path, monkeypatch):

@@ -44,13 +44,17 @@ def patch_rank(tokens: Tensor) -> Tensor:
     Returns:
         Tensor: ``(B,)``, the exponential of the entropy of the directions'
         shares of variance: 1 where all tokens are the same or lie on a line,
-        at most the lower of N - 1 and D.
+        at most the lower of N - 1 and D. NaN where one is not finite.
     """
     tokens = tokens.float()
     tokens = tokens - tokens.mean(1, keepdim=True)
+    # svdvals raises on what is not finite.
+    finite = tokens.isfinite().all(2).all(1)
+    tokens = tokens.where(finite[:, None, None], tokens.new_zeros(()))
     variance = torch.linalg.svdvals(tokens).square()
     share = variance / variance.sum(1, keepdim=True).clamp(min=1e-12)
-    return torch.special.entr(share).sum(1).exp()
+    rank = torch.special.entr(share).sum(1).exp()
+    return rank.where(finite, rank.new_tensor(torch.nan))
 
 
 @HOOKS.register_module()
