@@ -14,10 +14,21 @@ from typing import NoReturn
 from llm_mde_mm.apis import launch  # isort: skip
 from mmengine.logging import MMLogger
 
-from llm_mde_mm.apis.table_files import write_pages, write_sheet
-from llm_mde_mm.apis.table_results import find_finished, seconds_left
-from llm_mde_mm.apis.table_runs import Setting, execute, stop_all
-from llm_mde_mm.apis.tables import Run, find_rows, make_run
+from llm_mde_mm.apis.table_files import (
+    common_pictures,
+    sheet_places,
+    write_pages,
+    write_sheet,
+)
+from llm_mde_mm.apis.table_results import (
+    check_current,
+    find_finished,
+    in_turns,
+    read_result,
+    seconds_left,
+)
+from llm_mde_mm.apis.table_runs import Setting, execute, is_trained, stop_all
+from llm_mde_mm.apis.tables import Run, describe_splits, find_rows, make_run
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
 
@@ -122,30 +133,47 @@ class Progress:
             args.amp,
             args.ablate,
             flags_of(args),
+            args.jobs,
         )
         self.results = Path(args.results)
         self.jobs, self.total = args.jobs, total
         self.seconds: list[float] = []
         self.ended = 0
+        # Folder of each run that is done, which may be an equal run's.
+        self.places: dict[str, Path] = {}
 
     def make(self, run: Run) -> str:
         """Make a run unless it is finished; return how it went."""
         path = self.results / run.table / f'{run.name}.json'
-        result = find_finished(run, self.results, self.setting.ablate)
+        result = find_finished(
+            run, self.results, describe_splits(run.cfg), self.setting.ablate
+        )
+        folder = self.setting.folder(run.table, run.name)
         if result is not None:
-            if path.is_file():
+            place = result.get('same_as')
+            self.places[run.name] = (
+                self.setting.work_dir / place if place else folder
+            )
+            if path.is_file() and read_result(path) == result:
                 return 'finished before'
             write_report(path, result)
-            return f'equal to {result["same_as"]}'
+            return f'equal to {place}'
+        if path.is_file() and not is_trained(folder):
+            raise ConfigError(
+                f'{path} has no ablations, and {folder} no trained weights to '
+                'make them with: delete the file to train again'
+            )
         start = time.monotonic()
-        log = self.setting.folder(run.table, run.name) / 'console.log'
+        log = folder / 'console.log'
         print(f'{run.table}/{run.name} runs, log: {log}', flush=True)
         result = execute(run, self.setting)
         write_report(path, result)
+        self.places[run.name] = folder
         self.seconds.append(time.monotonic() - start)
         scores = ', '.join(
-            f'{split} {result["scores"][split]["abs_rel"]:.3f}'
-            for split in result['scores']
+            f'{split} {report["abs_rel"]:.3f}'
+            for split, report in result['scores'].items()
+            if report.get('abs_rel') is not None
         )
         return f'Abs Rel {scores}, {self.seconds[-1] / 60:.1f} min'
 
@@ -164,14 +192,15 @@ class Progress:
         failed = []
         pool = ThreadPoolExecutor(self.jobs)
         try:
-            waiting = {pool.submit(self.make, run): run for run in runs}
-            for future in as_completed(waiting):
-                run = waiting[future]
-                try:
-                    self.say(run, future.result())
-                except LLMMDEError as error:
-                    failed.append(run.name)
-                    self.say(run, f'FAILED: {error}')
+            for turn in in_turns(runs):
+                waiting = {pool.submit(self.make, run): run for run in turn}
+                for future in as_completed(waiting):
+                    run = waiting[future]
+                    try:
+                        self.say(run, future.result())
+                    except LLMMDEError as error:
+                        failed.append(run.name)
+                        self.say(run, f'FAILED: {error}')
         except BaseException:
             # No further run starts, and those under way end.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -181,20 +210,18 @@ class Progress:
         return failed
 
 
-def draw_sheet(args: argparse.Namespace, runs: list[Run]) -> None:
+def draw_sheet(
+    args: argparse.Namespace, runs: list[Run], places: dict[str, Path]
+) -> None:
     """Draw the rows' predictions of the first seed, where they are kept."""
-    first = [run for run in runs if run.seed == args.seeds[0]]
-    if not first:
-        return
-    work = Path(args.work_dir)
-    folders = {}
-    for run in first:
-        result = find_finished(run, args.results) or {}
-        place = result.get('same_as', f'{run.table}/{run.name}')
-        folders[run.row] = work / place / 'predictions'
-    path = work / first[0].table / 'sheet.png'
-    title = f'{first[0].table}, seed {args.seeds[0]}'
-    if write_sheet(path, title, first[0].cfg, folders, args.pictures):
+    variants = {
+        run.row: (run.cfg, places[run.name] / 'predictions')
+        for run in runs
+        if run.seed == args.seeds[0] and run.name in places
+    }
+    path = Path(args.work_dir) / runs[0].table / 'sheet.png'
+    title = f'{runs[0].table}, seed {args.seeds[0]}'
+    if write_sheet(path, title, variants, args.pictures):
         print(f'sheet: {path}')
 
 
@@ -209,21 +236,30 @@ def main() -> None:
     folder = table_folder(args.table)
     paths = find_rows(folder, args.rows)
     name = folder.resolve().name
+    results = Path(args.results) / name
+    runs = [
+        make_run(path, seed, args.cfg_options, args.amp)
+        # A whole table by one seed comes before the next seed.
+        for seed in dict.fromkeys(args.seeds)
+        for path in paths
+    ]
+    check_current(folder, results, args.cfg_options, args.amp)
+    if args.pictures:
+        first = [run.cfg for run in runs if run.seed == args.seeds[0]]
+        sheet_places(common_pictures(first), args.pictures)
     failed: list[str] = []
+    progress = Progress(args, len(runs))
     if not args.collect_only:
-        runs = [
-            make_run(path, seed, args.cfg_options, args.amp)
-            # A whole table by one seed comes before the next seed.
-            for seed in args.seeds
-            for path in paths
-        ]
-        progress = Progress(args, len(runs))
         failed = progress.make_all(runs)
-        draw_sheet(args, [run for run in runs if run.name not in failed])
-    for path in write_pages(name, Path(args.results) / name):
+    files = write_pages(name, results)
+    for path in files:
         print(path)
+    if not args.collect_only:
+        draw_sheet(args, runs, progress.places)
     if failed:
         sys.exit(f'{len(failed)} runs failed: {", ".join(failed)}')
+    if not files:
+        raise ConfigError(f'--collect-only: there is no result in {results}')
 
 
 def raise_interrupt(*_: object) -> NoReturn:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from llm_mde_mm.evaluation.report import collect_reports
 from llm_mde_mm.models.features import LLMFeatures
-from llm_mde_mm.models.prompts import PromptShift
+from llm_mde_mm.models.prompts import OtherPromptGenerator, PromptShift
 from llm_mde_mm.utils.errors import ConfigError
 
 ABLATIONS = dict(
@@ -33,13 +33,15 @@ def applicable(model: nn.Module) -> list[str]:
 
     Returns:
         list[str]: Names, 'untouched' first. Without a prompt none of those
-        that change it; with the same for all pictures not 'other_prompt'.
+        that change it; with the same for all pictures, or already another
+        picture's, not 'other_prompt'.
     """
     names = ['untouched', 'mean_patches']
     prompt = getattr(model.backbone, 'prompt', None)
     if prompt is not None and prompt.length:
         names.append('zero_prompt')
-        if prompt.mode == 'adaptive':
+        own = not isinstance(prompt, OtherPromptGenerator)
+        if own and prompt.mode == 'adaptive':
             names.append('other_prompt')
     return names
 
@@ -140,7 +142,8 @@ def training_pictures(runner: Runner) -> Any:
     dataset = dict(cfg.train_dataloader.dataset)
     dataset.update(pipeline=test.dataset.pipeline, test_mode=True)
     # Which a test refuses.
-    dataset.pop('cache_mb', None)
+    for key in ('cache_mb', 'max_damaged'):
+        dataset.pop(key, None)
     return runner.build_dataloader({**test, 'dataset': dataset})
 
 
@@ -152,7 +155,7 @@ def run_ablations(
     Args:
         runner (Runner): Of one process, with the weights of a training.
         names (Sequence[str], optional): Of ``ABLATIONS``; all that apply by
-            default.
+            default, without 'other_prompt' where pictures come one by one.
 
     Returns:
         dict[str, dict]: For each, the report of the runner's metrics and
@@ -160,8 +163,12 @@ def run_ablations(
         ``training_pictures``, how many the mean is over.
     """
     model: Any = runner.model
+    data = runner.test_dataloader
     if names is None:
         names = applicable(model)
+        if min(data.batch_size, len(data.dataset)) < 2:
+            # The first batch has no other picture to take a prompt from.
+            names = [name for name in names if name != 'other_prompt']
     mean, extra = None, {}
     if 'mean_patches' in names:
         loader = training_pictures(runner)

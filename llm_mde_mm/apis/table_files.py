@@ -1,6 +1,7 @@
 """Files made of a table's results: page, CSV, plots and a sheet."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from llm_mde_mm.visualization.table_plots import bar_plot, curve_plot
 from llm_mde_mm.visualization.variant_sheet import VariantRow, variant_sheet
 
 from .table_markdown import markdown
-from .table_pages import Row, csv_text, curve_lines, group_rows, series_of
+from .table_pages import (
+    Row,
+    ablation_bars,
+    csv_text,
+    curve_lines,
+    group_rows,
+    series_of,
+)
 from .table_results import read_results
 
 _SPLITS = ('val', 'test')
@@ -26,22 +34,30 @@ _PLOTTED = dict(
 _MILLIMETRE = np.float32(1000)
 
 
+# Where tools/fit_ridge_probe.py leaves scores for the page.
+_PROBE = 'ridge_probe.json'
+
+
 def write_pages(table: str, folder: str | Path) -> list[Path]:
     """Write ``table.md``, ``table.csv`` and the plots beside the results.
 
     Args:
         table (str): Name of the table.
-        folder (str | Path): Of its results.
+        folder (str | Path): Of its results, and of ``ridge_probe.json``,
+            the scores of ``tools/fit_ridge_probe.py``, if there are any.
 
     Returns:
         list[Path]: The files, none where there is no result.
+
+    Raises:
+        DataError: If one of the results is damaged.
     """
     folder = Path(folder)
     rows = group_rows(read_results(folder))
     if not rows:
         return []
     plots = _plots(table, rows)
-    page = markdown(table, rows)
+    page = markdown(table, rows, _probe(folder / _PROBE))
     page += ''.join(f'\n![{name}]({name}.png)\n' for name in plots)
     texts = {'table.md': page, 'table.csv': csv_text(rows)}
     for name, text in texts.items():
@@ -51,19 +67,48 @@ def write_pages(table: str, folder: str | Path) -> list[Path]:
     return [folder / name for name in (*texts, *(f'{p}.png' for p in plots))]
 
 
+def _probe(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f'{path} is damaged ({error}): make it again by '
+            'tools/fit_ridge_probe.py --out'
+        ) from error
+
+
 def _plots(table: str, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-    labels = [row.name for row in rows]
+    names = [row.name for row in rows]
     plots = {}
     for key, axis in _PLOTTED.items():
         panels = {
             split: [row.values('scores', split, key) for row in rows]
             for split in _SPLITS
         }
-        plots[f'bars_{key}'] = bar_plot(labels, panels, axis, table)
+        plots[f'bars_{key}'] = bar_plot(names, panels, axis, table)
         for name, part in series_of(rows).items():
             lines = curve_lines(part, _SPLITS, key)
-            plots[f'{name}_{key}'] = curve_plot(lines, axis, table)
+            if lines:
+                plots[f'{name}_{key}'] = curve_plot(lines, axis, table)
+        taken = ablation_bars(rows, _SPLITS, key)
+        if taken:
+            labels, panels = taken
+            plots[f'ablations_{key}'] = bar_plot(labels, panels, axis, table)
     return plots
+
+
+def common_pictures(configs: Iterable[Config]) -> list[str]:
+    """Names of the test pictures that all configs have, in one's order."""
+    lists = [
+        [p.stem for p in picture_paths(_test_set(cfg))] for cfg in configs
+    ]
+    return [n for n in lists[0] if all(n in other for other in lists[1:])]
+
+
+def _test_set(cfg: Config) -> Any:
+    return DATASETS.build(cfg.test_dataloader.dataset)
 
 
 def sheet_places(
@@ -92,42 +137,64 @@ def sheet_places(
 def write_sheet(
     path: Path,
     title: str,
-    cfg: Config,
-    predictions: dict[str, Path],
+    variants: Mapping[str, tuple[Config, Path]],
     chosen: Iterable[str] = (),
 ) -> bool:
-    """Draw test pictures beside truth and each row's prediction.
+    """Draw pictures that all rows are tested on, truth and predictions.
 
     Args:
         path (Path): PNG to write.
         title (str): Line above the sheet.
-        cfg (Config): Of a row: names the test pictures.
-        predictions (dict[str, Path]): By row, the folder that
-            ``tools/test.py --save-predictions`` filled; those that do not
-            exist are left out.
+        variants (Mapping[str, tuple[Config, Path]]): By row, its config,
+            which names the test pictures, and the folder that
+            ``tools/test.py --save-predictions`` filled; rows without such a
+            folder are left out.
         chosen (Iterable[str]): Names of pictures; evenly spaced ones by
             default.
 
     Returns:
-        bool: Whether any row has predictions, and there is a sheet.
+        bool: Whether there is a sheet: a row has predictions, and all such
+        rows a picture in common.
 
     Raises:
         DataError: If a chosen picture does not exist, or a prediction is
             missing or damaged.
     """
-    there = {name: p for name, p in predictions.items() if p.is_dir()}
+    there = {row: v for row, v in variants.items() if v[1].is_dir()}
     if not there:
         return False
-    dataset: Any = DATASETS.build(cfg.test_dataloader.dataset)
-    paths = picture_paths(dataset)
-    root = common_folder(dataset)
-    rows = []
-    for place in sheet_places([p.stem for p in paths], chosen):
-        name = paths[place].relative_to(root or '').with_suffix('.png')
-        preds = {row: _depth(p / name) for row, p in there.items()}
-        rows.append(_row(dataset[place], preds, paths[place].stem))
+    common = common_pictures(cfg for cfg, _ in there.values())
+    if not common:
+        return False
+    names = [common[place] for place in sheet_places(common, chosen)]
+    depths = {row: _depths(*variant, names) for row, variant in there.items()}
+    dataset = _test_set(next(iter(there.values()))[0])
+    places = {p.stem: i for i, p in enumerate(picture_paths(dataset))}
+    rows = [
+        _row(
+            dataset[places[name]],
+            {row: found[name] for row, found in depths.items()},
+            name,
+        )
+        for name in names
+    ]
     write_picture(path, variant_sheet(rows, title)[..., ::-1])
     return True
+
+
+def _depths(
+    cfg: Config, folder: Path, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Predictions of some pictures of a row, by name."""
+    dataset = _test_set(cfg)
+    root = common_folder(dataset) or ''
+    paths = {path.stem: path for path in picture_paths(dataset)}
+    return {
+        name: _depth(
+            folder / paths[name].relative_to(root).with_suffix('.png')
+        )
+        for name in names
+    }
 
 
 def _depth(path: Path) -> np.ndarray:

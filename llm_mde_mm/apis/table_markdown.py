@@ -2,10 +2,10 @@
 
 import shlex
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .table_pages import Row, score_splits, spread
+from .table_pages import Row, ablation_names, score_splits, spread
 
 SHOWN = dict(
     abs_rel='Abs Rel',
@@ -17,20 +17,20 @@ SHOWN = dict(
 """Scores on the page and their headings."""
 
 
-def markdown(table: str, rows: Sequence[Row]) -> str:
+def markdown(
+    table: str, rows: Sequence[Row], probe: Mapping[str, Any] | None = None
+) -> str:
     """The page of a table.
 
     Args:
         table (str): Its name.
         rows (Sequence[Row]): At least one.
+        probe (Mapping[str, Any], optional): Scores by split of the ridge
+            probe, to stand below the rows.
     """
     first = rows[0].results[0]
-    command = ['python', 'tools/run_table.py', table, *first.get('flags', ())]
-    parts = [f'# {table}', f'```bash\n{shlex.join(command)}\n```']
-    weights = first.get('weights') or {}
-    if weights:
-        named = [f'{part} {name}' for part, name in weights.items()]
-        parts.append(f'Weights of the first row: {", ".join(named)}.')
+    command = shlex.join(_command(table, rows))
+    parts = [f'# {table}', f'```bash\n{command}\n```']
     parts.append(
         _table(['row', 'what'], [[row.name, row.title] for row in rows])
     )
@@ -38,11 +38,13 @@ def markdown(table: str, rows: Sequence[Row]) -> str:
         'Means over the seeds, ± one standard deviation. "Change" is of Abs '
         f'Rel without alignment against {rows[0].name}; "median" and "affine" '
         'are Abs Rel so aligned. "95 % interval" is of Abs Rel over pictures, '
-        'by bootstrap, its ends the means over the seeds. Protocol '
+        'by bootstrap, its ends the means over the seeds; pictures of one '
+        'room are alike, which it does not know of. Protocol '
         f'{first["scores"]["val"]["protocol"]}.'
     )
     for split in score_splits(rows):
-        parts += [f'## `{split}`', _score_table(rows, split)]
+        scores = _score_table(rows, split, (probe or {}).get(split))
+        parts += [f'## `{split}`', scores]
     for split in ('val', 'test'):
         if any(row.values('ablations', split) for row in rows):
             parts += [
@@ -51,6 +53,26 @@ def markdown(table: str, rows: Sequence[Row]) -> str:
             ]
     parts += ['## Cost', _cost_table(rows)]
     return '\n\n'.join(parts) + '\n'
+
+
+def _command(table: str, rows: Sequence[Row]) -> list[str]:
+    """What made the results; weights by the last part of their names."""
+    results = [result for row in rows for result in row.results]
+    seeds = sorted({result['seed'] for result in results})
+    command = ['python', 'tools/run_table.py', table, '--rows']
+    command += [row.name for row in rows]
+    command += ['--seeds', *map(str, seeds)]
+    for part, option in (('vision', '--vit'), ('language', '--llm')):
+        weights = [
+            (result.get('weights') or {}).get(part) for result in results
+        ]
+        names = {name for name in weights if name}
+        # The rows of some tables have weights of their own.
+        if len(names) == 1:
+            command += [option, *names]
+    if any(result.get('ablations') for result in results):
+        command.append('--ablate')
+    return [*command, *results[0].get('flags', ())]
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
@@ -74,7 +96,9 @@ def _interval(ends: Sequence[Any]) -> str:
     return f'{low:.3f} to {high:.3f}'
 
 
-def _score_table(rows: Sequence[Row], split: str) -> str:
+def _score_table(
+    rows: Sequence[Row], split: str, probe: Mapping[str, Any] | None
+) -> str:
     reference = rows[0].values('scores', split, 'abs_rel')
     body = []
     for row in rows:
@@ -88,6 +112,11 @@ def _score_table(rows: Sequence[Row], split: str) -> str:
         cells = [_cell(row.values('scores', split, key)) for key in SHOWN]
         cells.insert(1, _interval(row.values('scores', split, 'abs_rel_ci95')))
         body.append([row.name, str(len(own)), *cells, change])
+    if probe:
+        ends = probe.get('abs_rel_ci95')
+        cells = [_cell([probe[key]]) for key in SHOWN]
+        cells.insert(1, _interval([ends] if ends else []))
+        body.append(['ridge probe', '', *cells, '-'])
     constants = [
         value
         for row in rows
@@ -103,14 +132,7 @@ def _score_table(rows: Sequence[Row], split: str) -> str:
 
 
 def _ablation_table(rows: Sequence[Row], split: str) -> str:
-    names = list(
-        dict.fromkeys(
-            name
-            for row in rows
-            for result in row.results
-            for name in (result.get('ablations') or {}).get(split, ())
-        )
-    )
+    names = ablation_names(rows, split)
     body = []
     for row in rows:
         for key in ('abs_rel', 'abs_rel_median', 'abs_rel_affine'):
@@ -126,9 +148,8 @@ def _ablation_table(rows: Sequence[Row], split: str) -> str:
 def _cost_table(rows: Sequence[Row]) -> str:
     body = []
     for row in rows:
-        memory = row.values('gpu_bytes')
-        if not any(memory):
-            memory = row.values('peak_bytes')
+        gpu = [value for value in row.values('gpu_bytes') if value]
+        memory = _scaled(gpu or row.values('peak_bytes'), 1e9, 'GB')
         body.append(
             [
                 row.name,
@@ -136,7 +157,7 @@ def _cost_table(rows: Sequence[Row]) -> str:
                 _scaled(row.values('parameters'), 1e6, 'M'),
                 _scaled(row.values('trained_parameters'), 1e6, 'M'),
                 _scaled(row.values('train_seconds'), 60, 'min'),
-                _scaled(memory, 1e9, 'GB'),
+                f'{memory} of the GPU' if gpu else memory,
                 _scaled(row.values('checkpoint_bytes'), 1e6, 'MB'),
                 _cell(row.values('epochs'), '.0f'),
                 _cell(row.values('best_epoch'), '.0f'),

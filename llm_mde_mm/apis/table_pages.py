@@ -90,7 +90,10 @@ def series_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """All scores and costs, a line a row, split and score."""
+    """All scores and costs, a line a row, split and score.
+
+    An ablation's scores are called ``<ablation>.<score>``.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(
@@ -114,11 +117,55 @@ def csv_text(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         for split in score_splits([row]):
-            for name in scores:
+            for name in (*scores, 'constant_abs_rel'):
                 add(row, split, name, row.values('scores', split, name))
+            for part in ablation_names([row], split):
+                for name in scores:
+                    values = row.values('ablations', split, part, name)
+                    add(row, split, f'{part}.{name}', values)
         for name in _COSTS:
             add(row, '', name, row.values(name))
     return stream.getvalue()
+
+
+def ablation_names(rows: Iterable[Row], split: str) -> list[str]:
+    """Names of the ablations of some rows on a split, in order."""
+    return list(
+        dict.fromkeys(
+            name
+            for row in rows
+            for result in row.results
+            for name in (result.get('ablations') or {}).get(split, ())
+        )
+    )
+
+
+def ablation_bars(
+    rows: Iterable[Row], splits: Iterable[str], score: str
+) -> tuple[list[str], dict[str, list[list[float]]]] | None:
+    """A score of each row with and without its parts, by split.
+
+    Returns:
+        tuple | None: A label a bar, and for each split the values of each;
+        None where there is no ablation.
+    """
+    splits = list(splits)
+    bars = [
+        (row, name)
+        for row in rows
+        for name in dict.fromkeys(
+            name for split in splits for name in ablation_names([row], split)
+        )
+    ]
+    if not bars:
+        return None
+    panels = {
+        split: [
+            row.values('ablations', split, name, score) for row, name in bars
+        ]
+        for split in splits
+    }
+    return [f'{row.name}: {name}' for row, name in bars], panels
 
 
 def curve_lines(

@@ -5,12 +5,11 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from llm_mde_mm.utils.versions import code_revision, package_versions
+from llm_mde_mm.utils.run_record import RECORD, read_record
 
 _STAMP = '%Y%m%d_%H%M%S'
 _COUNTS = re.compile(r'^all +([\d,]+) +([\d,]+)$', re.M)
@@ -27,7 +26,8 @@ def training_record(folder: Path) -> dict[str, Any]:
         last line of its log, over all sessions, validation included;
         ``epochs`` that were run; ``gpu_bytes``, the peak (0 without a GPU);
         ``parameters`` and ``trained_parameters``, None without
-        ``ParameterTableHook``.
+        ``ParameterTableHook``; and ``versions``, ``device``, ``threads`` and
+        ``revision`` of the code, those of all sessions, from ``run.json``.
     """
     seconds, counts = 0.0, None
     epochs, memory = 0, 0
@@ -48,13 +48,31 @@ def training_record(folder: Path) -> dict[str, Any]:
         gpu_bytes=memory * 2**20,
         parameters=_number(total),
         trained_parameters=_number(trained),
+        **_origin(folder),
     )
 
 
 def _scalars(folder: Path) -> Iterator[dict]:
     for path in folder.glob('*/vis_data/scalars.json'):
         for line in path.read_text().splitlines():
-            yield json.loads(line)
+            # A kill leaves half a line.
+            with suppress(ValueError):
+                yield json.loads(line)
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    if not (folder / RECORD).is_file():
+        return {}
+    first = read_record(folder)
+    sessions = [first, *first.get('resumed', ())]
+    revisions = dict.fromkeys(session['git'] for session in sessions)
+    device = first['device']
+    return dict(
+        versions=first['versions'],
+        device=f'{os.cpu_count()} CPU cores' if device == 'cpu' else device,
+        threads=first['threads'],
+        revision=', '.join(filter(None, revisions)) or None,
+    )
 
 
 def _number(text: str | None) -> int | None:
@@ -65,15 +83,3 @@ def epoch_of(name: str) -> int | None:
     """The epoch that a checkpoint's name tells."""
     found = re.search(r'epoch_(\d+)', name)
     return int(found.group(1)) if found else None
-
-
-def provenance() -> dict[str, Any]:
-    """Versions, processor or GPU, and revision of what runs here."""
-    on_gpu = torch.cuda.is_available()
-    return dict(
-        versions=package_versions(),
-        device=torch.cuda.get_device_name()
-        if on_gpu
-        else f'{os.cpu_count()} CPU cores',
-        revision=code_revision(),
-    )

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint
-from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
+from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
 
-from .table_records import epoch_of, provenance, training_record
+from .table_records import epoch_of, training_record
 from .tables import Run, describe_splits, scoring_configs
 
 # Says whose run a folder holds, and that its training has ended.
@@ -38,6 +38,8 @@ class Setting(NamedTuple):
         ablate (bool): Whether the trained model is also tested without parts.
         flags (tuple[str, ...]): What else of the command line matters to the
             scores, for the record.
+        jobs (int): How many run at once. Each takes its share of the
+            processor's cores, unless ``OMP_NUM_THREADS`` says otherwise.
     """
 
     tools: Path
@@ -45,6 +47,7 @@ class Setting(NamedTuple):
     amp: bool = False
     ablate: bool = False
     flags: tuple[str, ...] = ()
+    jobs: int = 1
 
     def folder(self, table: str, name: str) -> Path:
         """Folder of a run's log and checkpoints."""
@@ -66,12 +69,13 @@ def execute(run: Run, setting: Setting) -> dict[str, Any]:
 
     Raises:
         RunFailed: If a tool ended with an error; the message names its log.
-        ConfigError: If the folder holds a run of another config.
-        DataError: If data are missing.
+        ConfigError: If the folder holds a run of another config or other
+            pictures.
+        DataError: If data are missing, or the folder's state is damaged.
     """
     splits = describe_splits(run.cfg)
     folder = setting.folder(run.table, run.name)
-    state = _open(folder, run.digest)
+    state = _open(folder, dict(digest=run.digest, splits=splits))
     log = folder / 'console.log'
     if not state.get('trained'):
         config = _dump(run.cfg, folder, 'train')
@@ -90,7 +94,8 @@ def execute(run: Run, setting: Setting) -> dict[str, Any]:
         _call(setting, ['test.py', *command, *saved], log)
         scores[name] = shorten(json.loads(out.read_text()))
         if setting.ablate and name in ('val', 'test'):
-            _call(setting, ['ablate.py', *command], log)
+            out = folder / f'{name}_ablations.json'
+            _call(setting, ['ablate.py', *command[:-1], out], log)
             ablations[name] = {
                 key: shorten(report)
                 for key, report in json.loads(out.read_text()).items()
@@ -102,20 +107,13 @@ def execute(run: Run, setting: Setting) -> dict[str, Any]:
         row=run.row,
         seed=run.seed,
         title=run.title,
-        digest=run.digest,
         flags=list(setting.flags),
         weights=weight_names(run.cfg),
         scores=scores,
         ablations=ablations,
-        splits=splits,
         checkpoint_bytes=best.stat().st_size,
         best_epoch=epoch_of(best.name),
-        **{
-            key: value
-            for key, value in state.items()
-            if key not in ('digest', 'trained')
-        },
-        **provenance(),
+        **{key: value for key, value in state.items() if key != 'trained'},
     )
 
 
@@ -130,28 +128,47 @@ def shorten(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def weight_names(cfg: Mapping[str, Any]) -> dict[str, str]:
-    """Names of the pretrained weights, of a local path the last part."""
+    """Names of the pretrained weights, of a file or folder the last part."""
     parts = {
         part: cfg['model']['backbone'].get(part, {}).get('weights')
         for part in ('vision', 'language')
     }
-    return {part: Path(name).name for part, name in parts.items() if name}
+    return {
+        part: Path(name).name if Path(name).exists() else name
+        for part, name in parts.items()
+        if name
+    }
 
 
-def _open(folder: Path, digest: str) -> dict[str, Any]:
+def _open(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """State of a run's folder, which is made if need be."""
     path = folder / STATE
     if not path.is_file():
-        state: dict[str, Any] = dict(digest=digest)
-        write_report(path, state)
-        return state
-    state = json.loads(path.read_text())
-    if state['digest'] != digest:
+        write_report(path, identity)
+        return dict(identity)
+    state = _read(path)
+    if any(state.get(key) != value for key, value in identity.items()):
         raise ConfigError(
-            f'{folder} holds a run of another config: delete it, or give '
-            '--work-dir another folder'
+            f'{folder} holds a run of another config or other pictures: '
+            'delete it, or give --work-dir another folder'
         )
     return state
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f'{path} cannot be read ({error}): delete {path.parent} and the '
+            'run is made again'
+        ) from error
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a run's folder holds a training that has ended."""
+    path = folder / STATE
+    return path.is_file() and bool(_read(path).get('trained'))
 
 
 def _keep_only(best: Path) -> None:
@@ -189,11 +206,16 @@ def _call(setting: Setting, command: Sequence, log: Path) -> int:
         RunFailed: If it ends with an error.
     """
     tool, *arguments = map(str, command)
+    environment = dict(os.environ)
+    if setting.jobs > 1:
+        share = max(1, (os.cpu_count() or 1) // setting.jobs)
+        environment.setdefault('OMP_NUM_THREADS', str(share))
     with log.open('ab') as stream:
         process = subprocess.Popen(
             [sys.executable, str(setting.tools / tool), *arguments],
             stdout=stream,
             stderr=subprocess.STDOUT,
+            env=environment,
         )
         _live.add(process.pid)
         # Not process.wait(), which tells nothing of memory.

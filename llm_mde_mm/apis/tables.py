@@ -31,6 +31,8 @@ _PARTS = (
     'optim_wrapper',
     'param_scheduler',
     'train_cfg',
+    'val_cfg',
+    'test_cfg',
     'load_from',
     'randomness',
     'test_scenes',
@@ -42,7 +44,7 @@ _PLACES = (
     'cache_mb',
     'with_cp',
 )
-_NAMES = ('weights', 'tokenizer')
+_NAMES = ('weights', 'tokenizer', 'load_from')
 # Of default_hooks; all but the checkpoint's settings leave scores alone.
 _STANDARD = {
     'runtime_info',
@@ -189,7 +191,7 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
         cfg (Mapping): The whole config.
         amp (bool): Whether training is in mixed precision.
     """
-    kept = {key: _plain(cfg[key]) for key in _PARTS if key in cfg}
+    kept = _plain({key: cfg[key] for key in _PARTS if key in cfg})
     named = cfg.get('default_hooks', {})
     more = [hook for name, hook in named.items() if name not in _STANDARD]
     hooks = [

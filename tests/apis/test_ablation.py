@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmseg.structures import SegDataSample
 
-from llm_mde_mm.apis.ablation import ablate, applicable, mean_patch_state
+from llm_mde_mm.apis.ablation import (
+    ablate,
+    applicable,
+    mean_patch_state,
+    training_pictures,
+)
 from llm_mde_mm.utils.errors import ConfigError
 from tests.conftest import TINY_VIT
 
@@ -61,6 +67,27 @@ def test_the_mean_is_over_pictures_and_positions(model, batches):
 def test_no_training_picture(model):
     with pytest.raises(ConfigError, match='no training picture'):
         mean_patch_state(model, [])
+
+
+def test_training_pictures_come_as_a_test_sees_them():
+    test = dict(batch_size=2, dataset=dict(type='B', pipeline=['plain']))
+    train = dict(type='A', pipeline=['flip'], cache_mb=9, max_damaged=3)
+
+    class Runner:
+        cfg = Config(
+            dict(
+                train_dataloader=dict(batch_size=7, dataset=train),
+                test_dataloader=test,
+            )
+        )
+
+        def build_dataloader(self, cfg):
+            return cfg
+
+    assert training_pictures(Runner()) == dict(
+        batch_size=2,
+        dataset=dict(type='A', pipeline=['plain'], test_mode=True),
+    )
 
 
 def test_patch_states_become_constant(model, batches):
@@ -160,6 +187,10 @@ def test_what_applies_to_which_model(build, tiny_model_cfg, model):
     ]
     fixed = build(tiny_model_cfg(backbone__prompt__mode='fixed'))
     assert applicable(fixed)[-1] == 'zero_prompt'
+    other = build(
+        tiny_model_cfg(backbone__prompt__type='OtherPromptGenerator')
+    )
+    assert applicable(other)[-1] == 'zero_prompt'
     alone = build(
         tiny_model_cfg(
             backbone=dict(type='VisionDepthBackbone', vision=dict(TINY_VIT))

@@ -1,13 +1,22 @@
 """Mean and spread over seeds, against NumPy."""
 
+import copy
 import csv
 
+import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from llm_mde_mm.apis.table_files import sheet_places, write_pages
+from llm_mde_mm.apis.table_files import (
+    common_pictures,
+    sheet_places,
+    write_pages,
+    write_sheet,
+)
 from llm_mde_mm.apis.table_markdown import markdown
 from llm_mde_mm.apis.table_pages import (
+    ablation_bars,
     csv_text,
     curve_lines,
     group_rows,
@@ -15,6 +24,7 @@ from llm_mde_mm.apis.table_pages import (
     spread,
 )
 from llm_mde_mm.evaluation.report import write_report
+from llm_mde_mm.utils.depth_io import write_picture
 from llm_mde_mm.utils.errors import DataError
 
 VALUES = dict(none=(0.30, 0.32, 0.37), fixed=(0.21, 0.22))
@@ -85,8 +95,9 @@ def test_the_page_has_mean_spread_and_change(results):
     assert constant[:3] == ['best constant', '', '0.500']
     assert {len(cells) for cells in (head, none, fixed, constant)} == {9}
     assert head[2:4] == ['Abs Rel', '95 % interval']
-    assert 'nyu: in words' in page and 'vision clip' in page
-    assert 'python tools/run_table.py table3 --amp\n' in page
+    assert 'nyu: in words' in page
+    command = 'table3 --rows none fixed --seeds 0 1 2 --vit clip --amp'
+    assert f'python tools/run_table.py {command}\n' in page
     cost = lines_of(page, 'Cost')[3]
     assert cost == [
         *('fixed', '28', '2.0 M', '0.5 M', '1.5 min', '3.0 GB', '6.0 MB'),
@@ -111,7 +122,10 @@ def test_the_interval_stands_beside_its_score(results):
 def test_the_page_has_ablations(results):
     taken = dict(untouched=dict(abs_rel=0.2), zero_prompt=dict(abs_rel=0.25))
     results[0]['ablations'] = dict(val=taken)
+    results[1]['weights'] = dict(vision='dino')
     page = markdown('table3', group_rows(results))
+    # Weights that differ are each row's own.
+    assert 'none fixed --seeds 0 1 2 --ablate --amp\n' in page
     assert lines_of(page, 'Parts taken away, `val`') == [
         ['row', 'score', 'untouched', 'zero_prompt'],
         ['---'] * 4,
@@ -120,8 +134,19 @@ def test_the_page_has_ablations(results):
 
 
 def test_gpu_memory_comes_first(results):
-    page = markdown('t', group_rows([result('a', 0, 0.1, gpu_bytes=5e9)]))
-    assert '5.0 GB' in page and '3.0 GB' not in page
+    runs = [result('a', 0, 0.1, gpu_bytes=5e9), result('a', 1, 0.1)]
+    page = markdown('t', group_rows(runs))
+    # The mean of those that had one.
+    assert '5.0 GB of the GPU' in page and '3.0 GB' not in page
+
+
+def test_the_ridge_probe_stands_below_the_rows(results):
+    scores = results[0]['scores']['val']
+    page = markdown('t', group_rows(results), dict(val=scores))
+    probe = lines_of(page, '`val`')[4]
+    assert probe[:2] == ['ridge probe', '']
+    assert probe[2:5] == ['0.300', '0.250 to 0.400', '0.150']
+    assert 'ridge' not in page.split('## `test`')[1]
 
 
 def test_csv_has_every_value(results):
@@ -141,6 +166,21 @@ def test_csv_has_every_value(results):
     epochs = [r for r in rows if r['score'] == 'epochs']
     assert [r['values'] for r in epochs] == ['10 11 12', '10 11']
     assert not [r for r in rows if r['score'] == 'best_epoch']
+
+
+def test_ablations_are_bars_and_lines(results):
+    rows = group_rows(results)
+    assert ablation_bars(rows, ('val',), 'abs_rel') is None
+    for place, value in ((0, 0.2), (1, 0.3)):
+        results[place]['ablations'] = dict(
+            val=dict(untouched=dict(abs_rel=value), zero=dict(abs_rel=0.4))
+        )
+    labels, panels = ablation_bars(rows, ('val', 'test'), 'abs_rel')
+    assert labels == ['none: untouched', 'none: zero']
+    assert panels == dict(val=[[0.2, 0.3], [0.4, 0.4]], test=[[], []])
+    lines = csv_text(rows).splitlines()
+    assert 'none,28,val,zero.abs_rel,2,0.4,0,0.4 0.4' in lines
+    assert 'none,28,val,constant_abs_rel,3,0.5,0,0.5 0.5 0.5' in lines
 
 
 def test_one_seed_has_no_spread():
@@ -167,6 +207,8 @@ def test_rows_with_numbers_are_a_curve():
 def test_pages_are_files(tmp_path, results):
     assert write_pages('t', tmp_path) == []
     results += [result(f'shot_{n}', 0, 1 / n, n) for n in (1, 2, 3)]
+    results[0]['ablations'] = dict(val=dict(untouched=dict(abs_rel=0.2)))
+    write_report(tmp_path / 'ridge_probe.json', results[0]['scores'])
     for r in results:
         write_report(tmp_path / f'{r["row"]}_seed{r["seed"]}.json', r)
     files = write_pages('t', tmp_path)
@@ -177,12 +219,59 @@ def test_pages_are_files(tmp_path, results):
         'bars_abs_rel_median.png',
         'shot_abs_rel.png',
         'shot_abs_rel_median.png',
+        'ablations_abs_rel.png',
+        'ablations_abs_rel_median.png',
     }
     page = (tmp_path / 'table.md').read_text()
     assert '![shot_abs_rel](shot_abs_rel.png)' in page
     before = {path: path.read_bytes() for path in files}
     write_pages('t', tmp_path)
     assert before == {path: path.read_bytes() for path in files}
+    assert '| ridge probe |' in page
+    (tmp_path / 'ridge_probe.json').write_text('{')
+    with pytest.raises(DataError, match='ridge_probe.json is damaged'):
+        write_pages('t', tmp_path)
+
+
+def test_a_sheet_has_what_all_rows_are_tested_on(tmp_path):
+    variants = {}
+    for row, first in (('a', 0), ('b', 2), ('c', 3)):
+        rooms = dict(
+            type='SyntheticRooms',
+            size=(48, 64),
+            scene_types=['kitchen'],
+            num_rooms=4,
+            first_index=first,
+            test_mode=True,
+            pipeline=[dict(type='PackSegInputs')],
+        )
+        folder = tmp_path / row
+        for i in range(first, first + 4):
+            depth = np.full((48, 64), 1000 + 500 * i, np.uint16)
+            write_picture(folder / f'kitchen_{i:05}.png', depth)
+        cfg = Config(dict(test_dataloader=dict(dataset=rooms)))
+        variants[row] = cfg, folder
+    assert common_pictures(cfg for cfg, _ in variants.values()) == [
+        'kitchen_00003'
+    ]
+    sheets = []
+    for rows in ('abc', 'ab', 'a'):
+        path = tmp_path / f'{rows}.png'
+        assert write_sheet(path, 't', {row: variants[row] for row in rows})
+        sheets.append(cv2.imread(str(path)))
+    # One, two and four pictures, below each other.
+    assert np.diff([len(sheet) for sheet in sheets]).min() > 48
+    gone = {'a': variants['a'], 'd': (variants['b'][0], tmp_path / 'd')}
+    assert write_sheet(path, 't', gone)
+    assert np.array_equal(cv2.imread(str(path)), sheets[2])
+    far = copy.deepcopy(variants['a'][0])
+    far.test_dataloader.dataset.first_index = 50
+    apart = {'a': variants['a'], 'e': (far, tmp_path / 'a')}
+    assert not write_sheet(tmp_path / 'e.png', 't', apart)
+    assert not (tmp_path / 'e.png').exists()
+    (tmp_path / 'b/kitchen_00003.png').unlink()
+    with pytest.raises(DataError, match='kitchen_00003.png is missing'):
+        write_sheet(tmp_path / 'abc.png', 't', variants)
 
 
 def test_pictures_of_a_sheet():

@@ -1,5 +1,6 @@
 """A run's steps, with tools that only write what the real ones leave."""
 
+import copy
 import json
 import os
 import time
@@ -10,18 +11,21 @@ import pytest
 
 from llm_mde_mm.apis.table_records import epoch_of, training_record
 from llm_mde_mm.apis.table_runs import (
+    STATE,
     RunFailed,
     Setting,
     execute,
+    is_trained,
     shorten,
     stop_all,
+    weight_names,
 )
 from llm_mde_mm.apis.tables import make_run
-from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.errors import ConfigError, DataError
 from tests.apis.test_tables import CONFIG
 
 TRAIN = """
-import os, pathlib, sys, time
+import json, os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
 with open(folder / 'calls', 'a') as stream:
     options = [a for a in sys.argv if a.startswith('--')]
@@ -29,6 +33,13 @@ with open(folder / 'calls', 'a') as stream:
 if (folder / 'fail').exists():
     print('one line\\nDataError: no pictures')
     sys.exit(1)
+with open(folder / 'threads', 'w') as stream:
+    stream.write(os.environ.get('OMP_NUM_THREADS', ''))
+record = dict(
+    versions=dict(torch='9'), git='abc', threads=3, device='cpu', config=''
+)
+record['resumed'] = [dict(git='abc'), dict(git='def')]
+(folder / 'run.json').write_text(json.dumps(record))
 for name in ('epoch_2.pth', 'epoch_3.pth', 'best_loss_epoch_2.pth'):
     (folder / name).write_bytes(b'1234567')
 (folder / 'last_checkpoint').write_text(str(folder / 'epoch_3.pth'))
@@ -93,10 +104,19 @@ def test_a_run_is_trained_and_scored(run, setting):
     # Bytes, not kilobytes. A forked process counts what its parent has.
     assert 1e6 < result['peak_bytes'] < 1e10
     assert result['flags'] == ['--x', 'y']
-    assert result['weights'] == dict(language='mpnet')
-    assert 'torch' in result['versions']
+    # It is no path that exists, so it may be a name of the hub.
+    assert result['weights'] == dict(language='/some/where/mpnet')
+    # As the training has noted, not as it is when all has been scored.
+    assert result['versions'] == dict(torch='9')
+    assert (result['revision'], result['threads']) == ('abc, def', 3)
+    assert result['device'] == f'{os.cpu_count()} CPU cores'
     assert 'trained' not in result and json.dumps(result)
     folder = setting.folder('mine', 'row_seed3')
+    assert is_trained(folder)
+    # Each tool has a report of its own.
+    for name in ('val', 'test'):
+        report = json.loads((folder / f'{name}.json').read_text())
+        assert report['abs_rel'] == len(name)
     assert [p.name for p in folder.glob('*.pth')] == ['best_loss_epoch_2.pth']
     assert not (folder / 'last_checkpoint').exists()
 
@@ -131,6 +151,37 @@ def test_another_configs_folder_is_not_used(run, setting):
     other = run._replace(digest='0' * 12)
     with pytest.raises(ConfigError, match='row_seed3 holds a run of another'):
         execute(other, setting)
+    # The same config, whose data set has become another one.
+    other = run._replace(cfg=copy.deepcopy(run.cfg))
+    other.cfg.train_dataloader.dataset.num_rooms = 2
+    with pytest.raises(ConfigError, match='row_seed3 holds .*other pictures'):
+        execute(other, setting)
+
+
+def test_a_damaged_state_is_named(run, setting):
+    folder = setting.folder('mine', 'row_seed3')
+    assert not is_trained(folder)
+    execute(run, setting)
+    (folder / STATE).write_text('{"digest"')
+    for attempt in (lambda: execute(run, setting), lambda: is_trained(folder)):
+        with pytest.raises(DataError, match=f'{STATE} cannot be read'):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    ('jobs', 'given', 'threads'),
+    [(1, None, ''), (2, None, None), (2, '7', '7')],
+)
+def test_runs_side_by_side_share_the_cores(
+    run, setting, monkeypatch, jobs, given, threads
+):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    if given:
+        monkeypatch.setenv('OMP_NUM_THREADS', given)
+    execute(run, setting._replace(jobs=jobs))
+    found = (setting.folder('mine', 'row_seed3') / 'threads').read_text()
+    share = max(1, os.cpu_count() // 2)
+    assert found == (str(share) if threads is None else threads)
 
 
 def test_a_run_can_be_stopped(run, setting):
@@ -150,6 +201,15 @@ def test_a_run_can_be_stopped(run, setting):
             future.result(30)
     # Nothing is left to stop.
     stop_all()
+
+
+def test_weights_are_called_by_the_last_part_of_their_path(tmp_path):
+    backbone = dict(
+        vision=dict(weights=str(tmp_path)), language=dict(weights='who/bert')
+    )
+    assert weight_names(dict(model=dict(backbone=backbone))) == dict(
+        vision=tmp_path.name, language='who/bert'
+    )
 
 
 def test_scores_are_shortened():
@@ -178,7 +238,7 @@ def test_the_record_of_a_training_in_two_sessions(tmp_path):
                 json.dumps(dict(epoch=epoch, memory=100 * epoch)) + '\n'
                 for epoch in epochs
             )
-            + '{"abs_rel": 0.1, "step": 3}\n'
+            + '{"abs_rel": 0.1, "step": 3}\n{"epoch": 9'
         )
     (tmp_path / 'test').mkdir()
     (tmp_path / 'test' / 'other.log').write_text('no stamp')

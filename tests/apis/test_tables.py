@@ -6,7 +6,9 @@ import pytest
 from mmengine.config import Config
 
 from llm_mde_mm.apis.table_results import (
+    check_current,
     find_finished,
+    in_turns,
     read_results,
     seconds_left,
 )
@@ -109,8 +111,12 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         make_run(path, 0, {'custom_hooks': [dict(type='EMAHook')]}),
         make_run(path, 0, {'default_hooks.checkpoint.save_best': 'd1'}),
         make_run(path, 0, {'default_hooks.stop': dict(type='StopHook')}),
+        make_run(path, 0, {'test_cfg.fp16': True}),
+        make_run(path, 0, {'load_from': '/runs/one.pth'}),
     ]
-    assert len({digest, *(run.digest for run in other)}) == 8
+    assert len({digest, *(run.digest for run in other)}) == 10
+    moved = make_run(path, 0, {'load_from': '/elsewhere/one.pth'})
+    assert moved.digest == other[-1].digest
     assert config_digest(make_run(path, 0).cfg) == digest
 
 
@@ -146,6 +152,9 @@ def test_the_pictures_of_each_split():
     }
 
 
+SPLITS = dict(train=dict(pictures=3, digest='abc'))
+
+
 def save(folder, run, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     result = dict(
@@ -154,6 +163,7 @@ def save(folder, run, **changes):
         seed=run.seed,
         title=run.title,
         digest=run.digest,
+        splits=SPLITS,
         scores=dict(val=dict(abs_rel=0.5)),
     )
     path = folder / f'{changes.get("row", run.row)}_seed{run.seed}.json'
@@ -164,20 +174,28 @@ def save(folder, run, **changes):
 def test_finished_runs_are_found(table, tmp_path):
     results = tmp_path / 'results'
     run = make_run(table / 'alone.py', 0)
-    assert find_finished(run, results) is None
+    assert find_finished(run, results, SPLITS) is None
     save(results / 'mine', run)
-    assert find_finished(run, results)['scores']['val']['abs_rel'] == 0.5
+    found = find_finished(run, results, SPLITS)
+    assert found['scores']['val']['abs_rel'] == 0.5
     # It lacks the ablations, so it is not finished where they are asked for.
-    assert find_finished(run, results, ablated=True) is None
-    assert find_finished(make_run(table / 'alone.py', 1), results) is None
+    assert find_finished(run, results, SPLITS, ablated=True) is None
+    other = make_run(table / 'alone.py', 1)
+    assert find_finished(other, results, SPLITS) is None
+    # Unless an equal run of another table has them.
+    save(results / 'other', run, row='twin', ablations=dict(val=1))
+    found = find_finished(run, results, SPLITS, ablated=True)
+    assert found['same_as'] == 'other/twin_seed0'
 
 
 def test_an_equal_run_of_another_table_is_not_made_again(table, tmp_path):
     run = make_run(table / 'pictures_4.py', 0)
     results = tmp_path / 'results'
     save(results / 'other', run, row='twin', table='other', title='Twin')
-    found = find_finished(run, results)
+    found = find_finished(run, results, SPLITS)
     assert found['same_as'] == 'other/twin_seed0'
+    others = dict(train=dict(pictures=3, digest='def'))
+    assert find_finished(run, results, others) is None
     assert (found['table'], found['row']) == ('mine', 'pictures_4')
     assert found['title'] == 'A row. And more'
 
@@ -186,7 +204,38 @@ def test_a_result_of_another_config_is_an_error(table, tmp_path):
     run = make_run(table / 'alone.py', 0)
     save(tmp_path / 'mine', run, digest='0' * 12)
     with pytest.raises(ConfigError, match='alone_seed0.json .*another config'):
-        find_finished(run, tmp_path)
+        find_finished(run, tmp_path, SPLITS)
+
+
+def test_a_result_of_other_pictures_is_an_error(table, tmp_path):
+    run = make_run(table / 'alone.py', 0)
+    save(tmp_path / 'mine', run)
+    others = dict(train=dict(pictures=3, digest='def'))
+    with pytest.raises(ConfigError, match='alone_seed0.json .*other pictures'):
+        find_finished(run, tmp_path, others)
+
+
+def test_all_results_of_a_page_are_of_the_configs(table, tmp_path):
+    check_current(table, tmp_path)
+    options = {'train_dataloader.batch_size': 3}
+    for seed in (0, 1):
+        save(tmp_path, make_run(table / 'alone.py', seed, options))
+    check_current(table, tmp_path, options)
+    with pytest.raises(ConfigError, match='alone_seed0.json was measured w'):
+        check_current(table, tmp_path)
+    (table / 'alone.py').unlink()
+    with pytest.raises(ConfigError, match='a row that .*mine does not have'):
+        check_current(table, tmp_path, options)
+
+
+def test_equal_runs_wait_for_each_other(table):
+    paths = [table / f'{name}.py' for name in ('alone', 'pictures_1')]
+    runs = [make_run(path, seed) for seed in (0, 1) for path in paths]
+    turns = [[run.name for run in turn] for turn in in_turns(runs)]
+    assert turns == [
+        ['alone_seed0', 'alone_seed1'],
+        ['pictures_1_seed0', 'pictures_1_seed1'],
+    ]
 
 
 def test_a_damaged_result_is_an_error(table, tmp_path):
@@ -194,10 +243,10 @@ def test_a_damaged_result_is_an_error(table, tmp_path):
     path = save(tmp_path / 'mine', run)
     path.write_text(path.read_text()[:40])
     with pytest.raises(DataError, match='alone_seed0.json .*delete it'):
-        find_finished(run, tmp_path)
+        find_finished(run, tmp_path, SPLITS)
     path.write_text('{"row": "alone"}')
-    with pytest.raises(DataError, match='a key is missing'):
-        find_finished(run, tmp_path)
+    with pytest.raises(DataError, match='it has no digest, scores, seed, sp'):
+        find_finished(run, tmp_path, SPLITS)
 
 
 def test_results_come_in_order(table, tmp_path):

@@ -44,6 +44,13 @@ def test_what_is_untouched_has_the_scores_of_the_test(scores_of, capsys):
     assert reports['mean_patches']['training_pictures'] == 8
 
 
+def test_pictures_one_by_one_have_no_other_prompt(scores_of):
+    reports = scores_of(
+        ablate, '--cfg-options', 'test_dataloader.batch_size=1'
+    )
+    assert list(reports) == ['untouched', 'mean_patches', 'zero_prompt']
+
+
 def test_the_mean_needs_the_training_pictures(scores_of):
     with pytest.raises(ValueError, match='num_rooms=0'):
         scores_of(

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from llm_mde_mm.utils.errors import ConfigError, DataError
 from tests.tools.conftest import ROOT, run
 from tools import run_table
 
@@ -116,7 +117,8 @@ def test_what_is_finished_is_skipped(place, call):
     assert result['same_as'] == 'mini/b_language_seed0'
     assert result['scores'] == own['scores']
     assert (
-        result['row'] == 'd_twin' and not (place / 'work/mini/d_twin').exists()
+        result['row'] == 'd_twin'
+        and not (place / 'work/mini/d_twin_seed0').exists()
     )
     sheet = cv2.imread(str(place / 'work/mini/sheet.png'))
     left, right = sheet[130:300, 512:752], sheet[130:300, 1008:1248]
@@ -146,8 +148,35 @@ def test_pages_alone(place, call):
     assert f'a_none,8,test,d1,1,{score:.6g},,{score:.6g}' in texts[1]
 
 
-def test_a_changed_config_does_not_take_the_old_result(place, call):
+def test_a_wrong_picture_is_named_before_anything_runs(place, call):
+    with pytest.raises(DataError, match='called gone'):
+        call(
+            *(*arguments(place), '--rows', 'a_none', '--pictures', 'gone'),
+            *('--results', place / 'other'),
+        )
+    assert not (place / 'other').exists()
+
+
+def test_weights_that_are_gone_are_not_trained_anew(place, call, capsys):
+    shutil.copytree(place / 'results', place / 'kept')
     with pytest.raises(SystemExit, match='1 runs failed: a_none_seed0'):
+        call(
+            *(place / 'mini', '--seeds', 0, 0, '--rows', 'a_none'),
+            *('--results', place / 'kept', '--work-dir', place / 'none'),
+            '--ablate',
+        )
+    # A seed that is named twice is one.
+    assert '[1/1] mini/a_none_seed0: FAILED' in capsys.readouterr().out
+    assert not (place / 'none').exists()
+
+
+def test_nothing_to_collect(place, call):
+    with pytest.raises(ConfigError, match='no result in'):
+        call(*arguments(place), '--collect-only', '--results', place / 'no')
+
+
+def test_a_changed_config_does_not_take_the_old_result(place, call):
+    with pytest.raises(ConfigError, match='a_none_seed0.json was measured'):
         call(
             *(*arguments(place), '--rows', 'a_none'),
             *('--cfg-options', 'optim_wrapper.optimizer.lr=0.1'),

@@ -37,8 +37,7 @@ model = dict(
         ),
         prompt=dict(type='PromptGenerator', mode='adaptive'),
     ),
-    # With a path round the language model, whose weights know no language
-    # here; the configs with pretrained weights have none, like the paper.
+    # With a path round the language model, whose weights know no language.
     neck=dict(type='APGFusion', channels=96, vision_channels=192),
     decode_head=dict(
         type='AdaptationHead',

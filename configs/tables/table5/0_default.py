@@ -2,7 +2,7 @@
 
 What the other rows change one factor of.
 
-Command: python tools/run_table.py table5 --rows default
+Command: python tools/run_table.py table5 --rows 0_default
 """
 
 _base_ = '../_base_/recipe.py'

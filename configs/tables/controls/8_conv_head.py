@@ -1,12 +1,12 @@
-"""Baseline: a ViT with LoRA and a convolutional head, no language model.
+"""Controls: a ViT with LoRA and a convolutional head, the plain recipe.
 
-Ours: the plain recipe that the field would take. Flip and colour alone change
-the pictures, SILog with its gradient term trains; 28 pictures, 40 epochs.
+Ours: what the field would take without a language model. Flip and colour
+alone change the pictures, SILog with its gradient term trains, 40 epochs.
 
-Command: python tools/train.py configs/baselines/conv_head.py
+Command: python tools/run_table.py controls --rows 8_conv_head
 """
 
-_base_ = '../llm_mde_three_splits.py'
+_base_ = '../_base_/recipe.py'
 
 train_pipeline = [
     dict(type='LoadPicture'),
