@@ -16,8 +16,7 @@ LEAVES = [
     for path in sorted((ROOT / folder).rglob('*.py'))
     if 'configs' in path.parts
     and (
-        path.stem == '8_conv_head'
-        or not {'_base_', 'tables'} & {*path.parts}
+        path.stem == '8_conv_head' or not {'_base_', 'tables'} & {*path.parts}
     )
     and path.stem != 'ridge_probe'
 ]
