@@ -12,7 +12,8 @@ def main() -> None:
     """Fit on train, choose on val, score both splits."""
     parser = launch.tool_parser(
         'Ridge regression of log depth on the patch tokens of a frozen vision '
-        'model: fitted on train, its penalty chosen on val.'
+        'model: fitted on train, its penalty chosen on val.',
+        one_process=True,
     )
     parser.add_argument(
         '--penalties', nargs='+', type=float, default=PENALTIES

@@ -7,7 +7,12 @@ import argparse
 from llm_mde_mm.apis import DepthInferencer, launch, save_prediction  # isort: skip
 from tqdm import tqdm
 
-from llm_mde_mm.apis.depth_inferencer import DTYPES, OUTPUTS, picture_files
+from llm_mde_mm.apis.depth_inferencer import (
+    DTYPES,
+    OUTPUTS,
+    check_outputs,
+    picture_files,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +31,9 @@ def parse_args() -> argparse.Namespace:
         default=OUTPUTS,
         help='uint16 PNG in millimetres, float32 npy in metres, colour PNG',
     )
-    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument(
+        '--batch-size', type=int, default=1, help='pictures at once (1)'
+    )
     parser.add_argument('--device', help='such as cuda:0; a GPU if there is')
     parser.add_argument(
         '--dtype', choices=DTYPES, default='fp32', help='of the weights'
@@ -44,6 +51,7 @@ def main() -> None:
     """Predict."""
     args = parse_args()
     files = picture_files(args.picture)
+    check_outputs(files, args.out_dir, args.outputs)
     cfg = launch.load_config(args.config, args.cfg_options)
     inferencer = DepthInferencer(
         cfg, args.checkpoint, args.device, args.dtype, args.flip_tta

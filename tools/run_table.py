@@ -44,8 +44,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'table', help='folder below configs/tables, or of configs of your own'
     )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--rows', nargs='+', metavar='ROW')
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[0, 1, 2], help='0 1 2'
+    )
+    parser.add_argument(
+        '--rows', nargs='+', metavar='ROW', help='all of the table'
+    )
     parser.add_argument('--data-root', help='sets NYU_ROOT')
     parser.add_argument('--vit', help='sets VIT_WEIGHTS')
     parser.add_argument('--llm', help='sets LLM_WEIGHTS')
@@ -54,8 +58,15 @@ def parse_args() -> argparse.Namespace:
         metavar='CONFIG',
         help='what the rows change (configs/llm_mde_three_splits.py)',
     )
-    parser.add_argument('--results', default='results', metavar='DIR')
-    parser.add_argument('--work-dir', default='work_dirs/tables')
+    parser.add_argument(
+        '--results', default='results', metavar='DIR', help='results'
+    )
+    parser.add_argument(
+        '--work-dir',
+        default='work_dirs/tables',
+        metavar='DIR',
+        help="the runs' folders (work_dirs/tables)",
+    )
     parser.add_argument(
         '--amp', action='store_true', help='train in mixed precision'
     )

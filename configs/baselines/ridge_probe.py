@@ -2,7 +2,8 @@
 
 Ours. No language model, nothing trained by gradients.
 
-Command: python tools/fit_ridge_probe.py configs/baselines/ridge_probe.py
+Command: NYU_ROOT=FOLDER python tools/fit_ridge_probe.py \
+    configs/baselines/ridge_probe.py
 """
 
 _base_ = '../llm_mde_three_splits.py'

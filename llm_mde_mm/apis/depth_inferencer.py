@@ -106,6 +106,7 @@ class DepthInferencer:
             name.
 
         Raises:
+            ConfigError: If the batch size is not positive.
             DataError: If a file is missing or no picture, or an array has
                 another shape or dtype.
         """
@@ -117,6 +118,8 @@ class DepthInferencer:
         batch_size: int = 1,
     ) -> Iterator[DepthPrediction]:
         """The same, one picture after the other, for many of them."""
+        if batch_size < 1:
+            raise ConfigError(f'batch_size must be 1 or more: {batch_size}')
         batch: list[tuple[str, dict]] = []
         for name, item in _items(inputs):
             batch.append((name, self.pipeline(item)))
@@ -160,30 +163,70 @@ def save_prediction(
     Raises:
         ConfigError: If a form does not exist.
     """
+    files = _output_files(prediction.name, Path(out_dir), outputs)
+    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    if 'png' in files:
+        write_depth_png(files['png'], prediction.depth)
+    if 'npy' in files:
+        write_depth_npy(files['npy'], prediction.depth)
+    if 'colour' in files:
+        rgb = colourise_depth(prediction.depth, 0.0, max_depth)
+        write_picture(files['colour'], rgb[..., ::-1])
+    return list(files.values())
+
+
+def _output_files(
+    name: str, folder: Path, outputs: Sequence[str]
+) -> dict[str, Path]:
     unknown = set(outputs) - set(OUTPUTS)
     if unknown:
         raise ConfigError(f'outputs {sorted(unknown)}: there are {OUTPUTS}')
-    folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    if 'png' in outputs:
-        files.append(folder / f'{prediction.name}.png')
-        write_depth_png(files[-1], prediction.depth)
-    if 'npy' in outputs:
-        files.append(folder / f'{prediction.name}.npy')
-        write_depth_npy(files[-1], prediction.depth)
-    if 'colour' in outputs:
-        files.append(folder / f'{prediction.name}_colour.png')
-        rgb = colourise_depth(prediction.depth, 0.0, max_depth)
-        write_picture(files[-1], rgb[..., ::-1])
-    return files
+    ends = dict(png='.png', npy='.npy', colour='_colour.png')
+    return {
+        form: folder / f'{name}{end}'
+        for form, end in ends.items()
+        if form in outputs
+    }
+
+
+def check_outputs(
+    files: Sequence[Path], out_dir: str | Path, outputs: Sequence[str]
+) -> None:
+    """Check that no prediction will take another file's place.
+
+    Args:
+        files (Sequence[Path]): The pictures.
+        out_dir (str | Path): As of :func:`save_prediction`.
+        outputs (Sequence[str]): As of :func:`save_prediction`.
+
+    Raises:
+        ConfigError: If a file would be written over a picture, or two
+            predictions into one file.
+    """
+    pictures = {path.resolve() for path in files}
+    owners: dict[Path, Path] = {}
+    for picture in files:
+        named = _output_files(picture.stem, Path(out_dir).resolve(), outputs)
+        for path in named.values():
+            if path in pictures:
+                raise ConfigError(
+                    f'the depth of {picture} would be written over the '
+                    f'picture {path}: give --out-dir another folder'
+                )
+            other = owners.setdefault(path, picture)
+            if other != picture:
+                raise ConfigError(
+                    f'{other} and {picture} would both be written to {path}: '
+                    'rename one of them'
+                )
 
 
 def picture_files(path: str | Path) -> list[Path]:
     """The pictures that a path means.
 
     Args:
-        path (str | Path): A file, or a folder (its own pictures by name).
+        path (str | Path): A file, or a folder (its own pictures by name,
+            without hidden ones).
 
     Raises:
         DataError: If there is nothing there.
@@ -194,7 +237,9 @@ def picture_files(path: str | Path) -> list[Path]:
     if not path.is_dir():
         raise DataError(f'there is no picture or folder {path}')
     files = sorted(
-        p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES
+        p
+        for p in path.iterdir()
+        if p.suffix.lower() in PICTURE_SUFFIXES and p.name[0] != '.'
     )
     if not files:
         raise DataError(

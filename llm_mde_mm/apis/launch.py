@@ -1,6 +1,8 @@
 """From a config file to a runner: what the command-line tools share."""
 
 import argparse
+import difflib
+import inspect
 import logging
 import os
 import sys
@@ -25,17 +27,27 @@ from .tool_process import run_tool
 
 __all__ = ['LAUNCHERS', 'run_tool']
 
+# Top-level keys that this package reads beside MMEngine's.
+_OWN_KEYS = (
+    'custom_imports',
+    'runner_type',
+    'strategy',
+    'model_dtype',
+    'compile',
+    'test_scenes',
+)
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
 def tool_parser(
-    description: str, can_rerun: bool = False
+    description: str, can_rerun: bool = False, one_process: bool = False
 ) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool with a runner takes.
 
     Args:
         description (str): What the tool does.
         can_rerun (bool): Whether ``--rerun`` may stand for the config.
+        one_process (bool): Whether the tool takes no launcher.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
@@ -49,9 +61,30 @@ def tool_parser(
         )
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     add_cfg_options(parser)
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    if one_process:
+        parser.set_defaults(launcher='none', local_rank=0)
+        return parser
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what has started this process as one of several',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser
+
+
+class _KeyValue(DictAction):
+    """MMEngine's, with the parser's error for what is no KEY=VALUE."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        wrong = [value for value in values if '=' not in value]
+        if wrong:
+            parser.error(
+                f'{option_string} takes KEY=VALUE, got {wrong[0]!r}; other '
+                'arguments come before it'
+            )
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +92,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_KeyValue,
         metavar='KEY=VALUE',
         help='override the config, e.g. optim_wrapper.optimizer.lr=1e-4',
     )
@@ -101,7 +134,9 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
             gives them.
 
     Raises:
-        ConfigError: If there is no such file.
+        ConfigError: If there is no such file or base, an environment variable
+            of it is set to nothing, or an option's key begins with a name
+            that neither the config nor MMEngine's runner knows.
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config file {path}')
@@ -109,13 +144,31 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     # command is run in.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except (FileNotFoundError, KeyError, SyntaxError) as error:
+        # Of a variable that is set to nothing MMEngine says it is not there.
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        raise ConfigError(f'config {path}: {reason}') from error
     if options:
+        _check_keys(cfg, options)
         cfg.merge_from_dict(dict(options))
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
     share_seed(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     return cfg
+
+
+def _check_keys(cfg: Config, options: Mapping) -> None:
+    known = {*cfg, *inspect.signature(Runner).parameters, *_OWN_KEYS}
+    for key in options:
+        name = key.partition('.')[0]
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f'; did you mean {close[0]}?' if close else ''
+            raise ConfigError(
+                f'--cfg-options {key}: nothing reads a key {name!r}{hint}'
+            )
 
 
 def recorded_config(folder: str, work_dir: str | None = None) -> Config:
@@ -194,7 +247,15 @@ def use_amp(cfg: Config) -> None:
 
     Args:
         cfg (Config): Changed in place.
+
+    Raises:
+        ConfigError: If the weights are spread over processes.
     """
+    if cfg.get('runner_type') == 'ShardedRunner':
+        raise ConfigError(
+            '--amp is not for ShardedRunner: give --cfg-options '
+            'strategy.model_wrapper.mixed_precision.param_dtype=bfloat16'
+        )
     wrapper = cfg.optim_wrapper
     on_gpu = torch.cuda.is_available()
     if on_gpu and not torch.cuda.is_bf16_supported():

@@ -43,6 +43,7 @@ _PLACES = (
     'persistent_workers',
     'cache_mb',
     'with_cp',
+    'attn_implementation',
 )
 _NAMES = ('weights', 'tokenizer', 'load_from')
 # Of default_hooks; all but the checkpoint's settings leave scores alone.
@@ -184,8 +185,9 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
     """Name all that a run's scores depend on by 12 hex digits.
 
     Where data and weights lie does not count, nor how many processes load
-    the data, what is computed twice to save memory or what is logged; of
-    weights the last part of their name counts.
+    the data, what is computed twice to save memory, by which routine attention
+    is computed or what is logged; of weights the last part of their name
+    counts.
 
     Args:
         cfg (Mapping): The whole config.

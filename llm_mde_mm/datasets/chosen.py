@@ -111,10 +111,17 @@ class ChosenDataset(SeededDataset):
             Sorted names.
 
         Raises:
+            ConfigError: A value of its rule is none.
             DataError: The subset is empty, or its rule does not fit.
         """
         names = list(names)
-        chosen = choose(names, self.subset, type_of, room_of)
+        try:
+            chosen = choose(names, self.subset, type_of, room_of)
+        except (ConfigError, DataError) as error:
+            raise type(error)(
+                f'subset={self.subset} of the {len(names)} pictures of '
+                f'{where}: {error}'
+            ) from error
         if not chosen:
             raise DataError(
                 f'subset={self.subset} leaves none of the {len(names)} '

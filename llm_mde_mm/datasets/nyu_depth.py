@@ -187,8 +187,7 @@ class NYUDepthDataset(ChosenDataset):
         if not self.data_root or not os.path.isdir(self.data_root):
             raise DataError(
                 f'data root {self.data_root!r} does not exist: set the '
-                'NYU_ROOT environment variable or give '
-                f'--cfg-options data_root=...; {_LAYOUT}'
+                f'NYU_ROOT environment variable; {_LAYOUT}'
             )
         images = self.data_prefix['img_path']
         if not os.path.isdir(images):

@@ -12,10 +12,15 @@ from llm_mde_mm.version import __version__
 _PACKAGES = (
     'torch',
     'numpy',
+    # Under whichever name it is installed.
+    'opencv-python',
     'opencv-python-headless',
     'onedl-mmengine',
     'onedl-mmcv',
     'onedl-mmsegmentation',
+    'mmengine',
+    'mmcv',
+    'mmsegmentation',
     'timm',
     'transformers',
     'peft',

@@ -98,6 +98,7 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         'train_dataloader.num_workers': 0,
         'test_dataloader.dataset.data_root': 'elsewhere',
         'model.backbone.language.weights': 'mpnet',
+        'model.backbone.language.attn_implementation': 'eager',
         'work_dir': 'another',
         'custom_hooks': [dict(type='ProgressBarHook', interval_s=3)],
         'default_hooks': dict(logger=dict(interval=5)),

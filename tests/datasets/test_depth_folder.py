@@ -420,8 +420,9 @@ def test_no_sample_is_replaced(root):
 
 def test_the_page_trains_and_tests(tmp_path):
     page = (ROOT / 'docs/own_data.md').read_text()
-    block = re.search(r'```python\n(.*?)```', page, re.DOTALL)[1]
-    assert len(block.strip().splitlines()) == 10
+    block, far = re.findall(r'```python\n(.*?)```', page, re.DOTALL)[:2]
+    lines = (block.strip().splitlines(), far.strip().splitlines())
+    assert [*map(len, lines)] == [10, 4]
     rooms = SyntheticRooms(num_rooms=8, size=(48, 64))
     for i in range(8):
         item = rooms[i]
@@ -432,11 +433,12 @@ def test_the_page_trains_and_tests(tmp_path):
         cv2.imwrite(str(target / f'{i}.jpg'), item['img'])
         write_depth_png(target / f'{i}.png', item['gt_depth_map'])
     (tmp_path / 'own_data.py').write_text(
-        block.replace("'./", f"'{ROOT}/configs/").replace(
-            "'data/own'", f"'{tmp_path}/data/own'"
-        )
+        (block + far)
+        .replace("'./", f"'{ROOT}/configs/")
+        .replace("'data/own'", f"'{tmp_path}/data/own'")
     )
     cfg = launch.load_config(str(tmp_path / 'own_data.py'))
+    assert cfg.model.decode_head.max_depth == 80
     tiny = launch.load_config(
         str(ROOT / 'configs/_base_/models/llm_mde_tiny.py')
     )
@@ -460,6 +462,8 @@ def test_the_page_trains_and_tests(tmp_path):
     metrics = runner.test()
     assert len(runner.test_dataloader.dataset) == 3
     assert all(np.isfinite(metrics[key]) for key in ('abs_rel', 'd1'))
+    report = runner.test_loop.evaluator.metrics[0].report()
+    assert 'to 80 m, no crop' in report['protocol']
 
 
 def test_digest_in_the_log(root, monkeypatch):

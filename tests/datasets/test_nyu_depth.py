@@ -123,7 +123,6 @@ def test_missing_root(tmp_path):
             NYUDepthDataset(root)
         for part in (
             'NYU_ROOT',
-            '--cfg-options data_root=',
             'images/SPLIT/<scene>_<number>.jpg',
         ):
             assert part in str(info.value)

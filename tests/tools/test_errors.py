@@ -11,7 +11,13 @@ import torch
 from mmseg.registry import DATASETS, MODELS
 
 from llm_mde_mm.apis import DepthInferencer, launch
+from llm_mde_mm.apis.depth_inferencer import (
+    OUTPUTS,
+    check_outputs,
+    picture_files,
+)
 from llm_mde_mm.engine import DepthRunner
+from llm_mde_mm.engine.hooks import SafeCheckpointHook
 from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
 from tests.tools.conftest import ROOT
@@ -134,9 +140,79 @@ def test_no_network_for_hub_weights(monkeypatch):
         MODELS.build(launch.load_config(NYU).model)
 
 
-def test_no_config_file():
+def test_no_config_file(tmp_path):
     with pytest.raises(ConfigError, match='nowhere.py'):
         launch.load_config('nowhere.py')
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = './gone.py'\n")
+    with pytest.raises(ConfigError, match='child.py: .*gone.py'):
+        launch.load_config(str(child))
+
+
+def test_a_variable_that_is_set_to_nothing(monkeypatch):
+    monkeypatch.setenv('NYU_ROOT', '')
+    with pytest.raises(ConfigError, match='fewshot.py: .NYU_ROOT. cannot'):
+        launch.load_config(NYU)
+
+
+def test_a_misspelt_option():
+    with pytest.raises(ConfigError, match="'randomnes'; did you mean random"):
+        launch.load_config(ROOMS, {'randomnes.seed': 3})
+    options = {'randomness.seed': 3, 'load_from': 'a', 'strategy.a': 1}
+    assert launch.load_config(ROOMS, options).randomness.seed == 3
+
+
+def test_an_option_without_a_value(capsys):
+    parser = launch.tool_parser('a tool')
+    with pytest.raises(SystemExit):
+        parser.parse_args([ROOMS, '--cfg-options', 'a=1', 'b'])
+    assert "takes KEY=VALUE, got 'b'" in capsys.readouterr().err
+
+
+def test_mixed_precision_of_spread_weights_is_set_elsewhere():
+    path = ROOT / 'configs/llm_mde_nyu_fewshot_fsdp.py'
+    cfg = launch.load_config(str(path))
+    with pytest.raises(ConfigError, match='mixed_precision.param_dtype'):
+        launch.use_amp(cfg)
+    assert cfg.optim_wrapper.type == 'ShardedOptimWrapper'
+
+
+def test_depth_over_a_picture(tmp_path):
+    files = [tmp_path / name for name in ('a.png', 'b.jpg', 'b.png')]
+    out = tmp_path / 'out'
+    check_outputs(files[:2], out, OUTPUTS)
+    check_outputs(files[1:2], tmp_path, OUTPUTS)
+    with pytest.raises(ConfigError, match='over the picture .*a.png'):
+        check_outputs(files[:2], tmp_path, OUTPUTS)
+    check_outputs(files[:2], tmp_path, ['npy'])
+    with pytest.raises(ConfigError, match=r'b.jpg and .*b.png would both'):
+        check_outputs(files, out, OUTPUTS)
+
+
+def test_no_picture_at_a_time():
+    infer = DepthInferencer.__new__(DepthInferencer)
+    with pytest.raises(ConfigError, match='batch_size must be 1 or more: 0'):
+        infer([], batch_size=0)
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    for name in ('._a.jpg', 'a.jpg'):
+        (tmp_path / name).touch()
+    assert picture_files(tmp_path) == [tmp_path / 'a.jpg']
+
+
+def test_a_rule_that_does_not_fit_names_its_data(nyu_root):
+    cfg = launch.load_config(NYU)
+    with pytest.raises(DataError, match="'complement': True.*2 pictures of s"):
+        test_dataset(cfg, 'val')
+
+
+def test_a_best_score_that_validation_lacks(tmp_path):
+    hook = SafeCheckpointHook(save_best='loss', rule='less')
+    with pytest.raises(
+        ConfigError, match='names loss; validation gives abs_rel'
+    ):
+        hook._save_best_checkpoint(None, dict(abs_rel=0.2))
 
 
 def test_no_checkpoint(tmp_path):

@@ -132,9 +132,7 @@ def need_h5py() -> ModuleType:
     try:
         import h5py
     except ImportError as error:
-        raise ConfigError(
-            "h5py is not installed: pip install 'llm_mde_mm[data]'"
-        ) from error
+        raise ConfigError('h5py is not installed: pip install h5py') from error
     return h5py
 
 

@@ -164,6 +164,15 @@ class SafeCheckpointHook(CheckpointHook):
             self._delete(outdated)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        asked = set(self.key_indicators) - {'auto'} if self.save_best else ()
+        missing = sorted(set(asked) - metrics.keys())
+        if missing:
+            raise ConfigError(
+                f'checkpoint.save_best names {", ".join(missing)}; validation '
+                f'gives {", ".join(metrics)}: name one of these, or add the '
+                "metric to val_evaluator (for 'loss' "
+                "dict(type='ValidationLoss'))"
+            )
         # MMEngine deletes the best one that it knows of before it writes.
         self._hidden = dict(self._best())
         for key in self._hidden:

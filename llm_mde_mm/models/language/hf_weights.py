@@ -12,8 +12,8 @@ from transformers.utils import logging as hf_logging
 
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
-# A WordPiece vocabulary of the prompts' words, the numbers 0 to 100 and the
-# letters, for models with random weights.
+# A WordPiece vocabulary of most of the prompts' words, the numbers 0 to 100
+# and the letters, for models with random weights.
 VOCABULARY = Path(__file__).parents[2] / 'assets' / 'vocabulary'
 
 
