@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from llm_mde_mm.evaluation.report import collect_reports
 from llm_mde_mm.models.features import LLMFeatures
-from llm_mde_mm.models.prompts import OtherPromptGenerator, PromptShift
+from llm_mde_mm.models.prompts import OtherPromptGenerator, shift_prompts
 from llm_mde_mm.utils.errors import ConfigError
 
 ABLATIONS = dict(
@@ -20,7 +20,7 @@ ABLATIONS = dict(
         'training pictures, without augmentation, and all positions'
     ),
     zero_prompt="the language model's prompt states replaced by zeros",
-    other_prompt='each picture led by the prompt of the picture before it',
+    other_prompt='each picture led by the prompt of another one of its batch',
 )
 """Names of the ablations and what each does, in words."""
 
@@ -103,10 +103,9 @@ def ablate(
     elif name == 'zero_prompt':
         handles.append(model.backbone.register_forward_hook(_zero_prompt))
     elif name == 'other_prompt':
-        shift = PromptShift()
         handles.append(
             model.backbone.prompt.register_forward_hook(
-                lambda module, inputs, prompt: shift(prompt)
+                lambda module, inputs, prompt: shift_prompts(prompt)
             )
         )
     try:
@@ -155,7 +154,7 @@ def run_ablations(
     Args:
         runner (Runner): Of one process, with the weights of a training.
         names (Sequence[str], optional): Of ``ABLATIONS``; all that apply by
-            default, without 'other_prompt' where pictures come one by one.
+            default, without 'other_prompt' where a batch is one picture.
 
     Returns:
         dict[str, dict]: For each, the report of the runner's metrics and
@@ -166,8 +165,8 @@ def run_ablations(
     data = runner.test_dataloader
     if names is None:
         names = applicable(model)
-        if min(data.batch_size, len(data.dataset)) < 2:
-            # The first batch has no other picture to take a prompt from.
+        if 1 in (data.batch_size, len(data.dataset) % data.batch_size):
+            # A picture alone has no other to take a prompt from.
             names = [name for name in names if name != 'other_prompt']
     mean, extra = None, {}
     if 'mean_patches' in names:

@@ -187,10 +187,13 @@ class ChosenDataset(SeededDataset):
         """Run the pipeline on one item.
 
         Raises:
+            IndexError: There is no such item.
             DataError: A file is damaged and may not be left out, or the
                 pipeline gave None, which ``BaseDataset`` would answer by
                 another item drawn at random.
         """
+        if not -len(self) <= idx < len(self):
+            raise IndexError(f'picture {idx} of {len(self)}')
         for place in range(idx, idx + len(self)):
             place %= len(self)
             path = self._raw(place)['img_path']

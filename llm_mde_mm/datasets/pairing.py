@@ -151,6 +151,14 @@ def _by_wildcards(
             "they match, so give both some, or pair_by='order'"
         )
     images = {name: key[:both] for name, key in images.items()}
+    stems: dict[str, str] = {}
+    for name in sorted(images):
+        other = stems.setdefault(os.path.splitext(name)[0], name)
+        if other != name:
+            raise DataError(
+                f'two pictures of one name in {root!r}: {other} and {name}; '
+                f'narrow image_glob={image_glob!r}'
+            )
     of_key: dict[tuple, str] = {}
     for name, groups in sorted(depths.items()):
         key = groups[:both]

@@ -1,17 +1,22 @@
 """Whether a checkpoint holds what it takes to go on with this very run."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.hooks import EMAHook
+from mmengine.logging import print_log
 
 from llm_mde_mm.utils.errors import WeightsError
 
 
 def check_resumable(checkpoint: dict, path: Path, runner: Any) -> None:
     """Compare a checkpoint with what the run needs, before it is used.
+
+    Schedules keep the length that they had; another one here, as by another
+    number of epochs, is logged.
 
     Args:
         checkpoint (dict): As it is read.
@@ -45,6 +50,30 @@ def check_resumable(checkpoint: dict, path: Path, runner: Any) -> None:
             f'{path} does not continue this run: {found}. Give the config of '
             'its run, or start another from its weights by load_from'
         )
+    if schedulers is not None:
+        here = scheduler_states(schedulers)
+        for text in _other_lengths(checkpoint['param_schedulers'], here):
+            print_log(
+                f'{path}: {text}. The schedule keeps its length: to train for '
+                'longer, start another run from these weights by load_from',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def _other_lengths(theirs: Any, ours: Any) -> Iterator[str]:
+    """In words, how the schedulers' lengths differ."""
+    if isinstance(ours, Mapping):  # several optimizers, by name
+        for name, group in ours.items():
+            yield from _other_lengths(theirs[name], group)
+        return
+    for there, here in zip(theirs, ours, strict=True):
+        pairs = {
+            key: (there.get(key), here.get(key)) for key in ('T_max', 'end')
+        }
+        found = [f'{k}={a}, here {b}' for k, (a, b) in pairs.items() if a != b]
+        if found:
+            yield f'its schedule has {"; ".join(found)}'
 
 
 def _other_parts(checkpoint: dict, runner: Any) -> str | None:

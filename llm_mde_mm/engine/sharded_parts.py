@@ -88,13 +88,18 @@ class ShardedOptimWrapper(OptimWrapper):
 def _clip_whole(
     parameters: list[nn.Parameter],
     max_norm: float,
-    norm_type: float = 2.0,
+    norm_type: float | str = 2.0,
     **kwargs: Any,
 ) -> Tensor:
     """Torch's ``clip_grad_norm_`` over the shares of all processes."""
     grads = [p.grad for p in parameters if p.grad is not None]
-    total = get_total_norm(grads, norm_type, **kwargs) ** norm_type
-    all_reduce(total)
-    total = total ** (1 / norm_type)
+    kind = float(norm_type)
+    total = get_total_norm(grads, kind, **kwargs)
+    if kind == float('inf'):
+        all_reduce(total, op='max')
+    else:
+        total = total**kind
+        all_reduce(total)
+        total = total ** (1 / kind)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total

@@ -108,8 +108,7 @@ def _cumulative(values: np.ndarray) -> np.ndarray:
 class ConstantBaseline:
     """Best constant over a stream of pictures, in constant memory.
 
-    The state is a (9, C) sum and a count, whatever the number of pictures,
-    and the states of several processes can be merged.
+    The state is a (9, C) sum and a count, whatever the number of pictures.
 
     Args:
         lowest (float): Smallest constant that is tried, in [m].
@@ -146,32 +145,6 @@ class ConstantBaseline:
             )
         self.total += scores
         self.pictures += 1
-
-    def update(self, gt: Tensor, mask: Tensor) -> None:
-        """Score and count one picture.
-
-        Args:
-            gt (Tensor): Ground truth (H, W) in [m], positive under the mask.
-            mask (Tensor): Boolean (H, W), the pixels to score.
-
-        Raises:
-            ValueError: If the mask is empty.
-        """
-        self.add(constant_scores(gt, mask, self.constants))
-
-    def merge(self, other: 'ConstantBaseline') -> None:
-        """Add another process's pictures to this one's.
-
-        Args:
-            other (ConstantBaseline): A state over the same constants.
-
-        Raises:
-            ValueError: If the constants differ.
-        """
-        if not np.array_equal(self.constants, other.constants):
-            raise ValueError('the two states tried different constants')
-        self.total += other.total
-        self.pictures += other.pictures
 
     def compute(self) -> tuple[float, dict[str, float]]:
         """Find the constant with the lowest mean Abs Rel.

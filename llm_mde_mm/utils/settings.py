@@ -21,7 +21,7 @@ from llm_mde_mm.utils.errors import WeightsError
 
 _PARTS = ('model', 'optim_wrapper', 'param_scheduler')
 # Where weights come from is a matter of the machine; digests compare them.
-_SOURCES = {'weights', 'tokenizer', 'init_cfg', 'pretrained'}
+_SOURCES = {'weights', 'init_cfg', 'pretrained'}
 # What a run that goes on may do otherwise: predictions, the batch that one
 # process holds, and how a device computes.
 _FREE_IN_RESUME = {
@@ -140,7 +140,10 @@ def check_settings(
 def _without_sources(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
-            str(key): _without_sources(item)
+            # No tensor shows the tokeniser; its folder may have moved.
+            str(key): Path(item).name
+            if key == 'tokenizer' and isinstance(item, str)
+            else _without_sources(item)
             for key, item in value.items()
             if key not in _SOURCES
         }

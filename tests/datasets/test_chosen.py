@@ -51,6 +51,14 @@ def test_items_of_a_manifest(prepared):
     assert 'image_sha256' not in bare
 
 
+def test_there_is_no_picture_behind_the_last(prepared):
+    dataset = NYUDepthDataset(prepared)
+    assert len([*dataset]) == len(dataset)
+    for place in (len(dataset), -len(dataset) - 1):
+        with pytest.raises(IndexError, match=f'picture {place} of'):
+            dataset[place]
+
+
 def test_a_changed_file_raises_once_and_for_all_workers(prepared):
     path = prepared / f'images/train/{NAMES[3]}.jpg'
     other_pixels(path)

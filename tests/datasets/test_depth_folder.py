@@ -221,6 +221,14 @@ def test_two_depth_maps(root):
         folder(root, depth_glob='*/depth/*.*')
 
 
+def test_two_pictures_of_one_name(root):
+    twin = root / 'hall/rgb/7.png'
+    twin.write_bytes((root / 'hall/rgb/7.jpg').read_bytes())
+    assert len(folder(root)) == 4
+    with pytest.raises(DataError, match='two .*rgb/7.jpg.*rgb/7.png'):
+        folder(root, image_glob='*/rgb/*.*')
+
+
 def test_nothing_matches(root):
     with pytest.raises(DataError, match=r"'\*.jpg' in .*attic, hall"):
         folder(root, image_glob='*.jpg')

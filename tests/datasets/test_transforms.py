@@ -89,6 +89,22 @@ def test_grey_picture_has_three_channels(sample):
     assert LoadPicture()(sample)['img'].shape == (H, W, 3)
 
 
+def test_a_picture_that_is_stored_turned(sample):
+    pixels = np.zeros((H, W), np.uint8)
+    pixels[: H // 2] = 255
+    exif = Image.Exif()
+    for orientation in (1, 3):
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(sample['img_path'], exif=exif)
+        if orientation == 1:
+            assert load(sample)['img'][0].min() > 200
+    with pytest.raises(DataError, match='kitchen_00007.*EXIF orientation'):
+        load(sample)
+    # No depth map to disagree with.
+    del sample['depth_map_path']
+    assert LoadPicture()(sample)['img'][0].max() < 50
+
+
 @pytest.mark.parametrize('key', ['img_path', 'depth_map_path'])
 def test_damaged_files_are_named(sample, key, tmp_path):
     path = sample[key]

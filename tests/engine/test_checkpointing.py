@@ -15,6 +15,7 @@ from llm_mde_mm.utils.adapter_file import write_adapter
 from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
+from llm_mde_mm.utils.settings import other_settings, settings_text
 
 
 def folder(cfg):
@@ -205,6 +206,16 @@ def test_other_settings_are_not_gone_on_with(finished, train, key):
         said = said.format(cfg.optim_wrapper.optimizer[key.split('.')[-1]])
     with pytest.raises(WeightsError, match=rf'epoch_2.pth.*{key}.*{said}'):
         train(cfg, resume=True, **{key: value})
+
+
+def test_another_tokeniser_is_another_setting():
+    def model(**kwargs):
+        return dict(model=dict(type='HFLanguageModel', **kwargs))
+
+    meta = dict(settings=settings_text(model(tokenizer='/a/one')))
+    found = other_settings(meta, 'x.pth', model())
+    assert found == ["model.tokenizer: 'one', None"]
+    assert not other_settings(meta, 'x.pth', model(tokenizer='/b/one'))
 
 
 def test_what_a_run_may_change_as_it_goes_on(finished, train, tmp_path):
@@ -470,3 +481,21 @@ def test_a_run_without_a_checkpoint_starts(run_cfg, train):
     meta = read_checkpoint(folder(cfg) / 'epoch_1.pth')['meta']
     assert meta['epoch'] == 1 and meta['iter'] == 2
     assert torch.__version__.startswith(meta['versions']['torch'])
+
+
+def test_a_schedule_that_keeps_its_length_is_logged(run_cfg, train):
+    def logged():
+        logs = folder(cfg).glob('*/*.log')
+        return ''.join(path.read_text() for path in logs)
+
+    cfg = run_cfg(epochs=1)
+    cosine = dict(
+        type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True
+    )
+    cfg.param_scheduler = [cosine]
+    train(cfg)
+    train(cfg, resume=True)
+    assert 'keeps its length' not in logged()
+    train(cfg, resume=True, **{'train_cfg.max_epochs': 2})
+    assert logged().count('keeps its length') == 1
+    assert 'epoch_1.pth: its schedule has T_max=' in logged()

@@ -145,17 +145,27 @@ def test_a_wrapped_model_is_unwrapped(make_runner):
     assert len(runner.images) == 1
 
 
+def test_the_prompts_are_those_that_training_reads(make_runner, caplog):
+    other = dict(backbone__prompt__type='OtherPromptGenerator')
+    runner, batch = make_runner(**other), make_batch()
+    build_hook(num_prompts=1).before_train_iter(runner, 0, batch)
+    rgb = torch.stack(batch['inputs']).flip(1).float()
+    last = picture_statistics(rgb)['median'].tolist()[-1]
+    assert f'median {last},' in caplog.messages[0].splitlines()[1]
+
+
 @pytest.mark.parametrize('changes', [dict(), LEARNED])
 def test_training_goes_on_as_if_nothing_had_been(make_runner, changes):
     runner = make_runner(
         backbone__vision__model_kwargs=dict(
             embed_dim=24, depth=2, num_heads=2, drop_path_rate=0.5
         ),
+        backbone__vision__with_cp=True,
         **changes,
     )
     model, batch = runner.model, make_batch()
     # A part that a config keeps in eval mode.
-    model.backbone.vision.eval()
+    model.neck.eval()
     modes = [module.training for module in model.modules()]
     weights = {k: v.clone() for k, v in model.state_dict().items()}
     inputs = torch.stack(batch['inputs'])
@@ -165,6 +175,7 @@ def test_training_goes_on_as_if_nothing_had_been(make_runner, changes):
     assert torch.equal(torch.get_rng_state(), state)
     assert (np.random.get_state()[1] == numpy_state).all()
     assert [module.training for module in model.modules()] == modes
+    assert model.backbone.vision.model.grad_checkpointing
     assert all(
         torch.equal(weights[k], v) for k, v in model.state_dict().items()
     )

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
+from llm_mde_mm.engine.sharded_parts import _clip_whole
+
 WORKER = Path(__file__).with_name('gloo_worker.py')
 
 
@@ -39,3 +44,19 @@ def test_two_processes_act_alike(tmp_path):
         assert warning.startswith(culprit + '(process 1). Skipped: 1 of')
         (warning,) = result['gradient_skipped']
         assert 'the batch is 0.jpg (process 0); 1.jpg (process 1)' in warning
+
+
+@pytest.mark.parametrize('kind', [2.0, 1, 'inf', float('inf')])
+def test_a_whole_gradient_is_clipped_as_torch_does_it(kind):
+    ours, theirs = (
+        [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+        for _ in range(2)
+    )
+    for parameters in (ours, theirs):
+        parameters[0].grad = torch.tensor([30.0, -40.0])
+        parameters[1].grad = torch.tensor([0.0, 5.0])
+    norm = _clip_whole(ours, 1.0, kind)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, 1.0, float(kind))
+    torch.testing.assert_close(norm, expected)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a.grad, b.grad)

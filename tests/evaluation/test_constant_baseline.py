@@ -1,5 +1,3 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -59,7 +57,7 @@ def test_the_best_constant_over_pictures(make_case):
     pictures = _pictures(make_case)
     baseline = ConstantBaseline()
     for gt in pictures:
-        baseline.update(gt, eval_mask(gt))
+        baseline.add(constant_scores(gt, eval_mask(gt), baseline.constants))
     constant, scores = baseline.compute()
     mean = np.mean(
         [_brute_force(gt, baseline.constants) for gt in pictures], 0
@@ -78,27 +76,12 @@ def test_candidates_are_even_in_their_logarithm():
     np.testing.assert_allclose(steps, np.log(10 / 0.3) / 199)
 
 
-def test_merged_states_equal_one_state(make_case):
-    whole, first, second = (ConstantBaseline(count=30) for _ in range(3))
-    for index, gt in enumerate(_pictures(make_case, 5)):
-        whole.update(gt, eval_mask(gt))
-        (first if index % 2 else second).update(gt, eval_mask(gt))
-    untouched = copy.deepcopy(second)
-    first.merge(second)
-    assert first.pictures == whole.pictures == 5
-    assert first.compute()[0] == whole.compute()[0]
-    assert first.compute()[1] == pytest.approx(whole.compute()[1])
-    np.testing.assert_array_equal(second.total, untouched.total)
-
-
 def test_wrong_use_is_named(make_case):
     gt = make_case(0)[1]
     with pytest.raises(RuntimeError, match='no picture'):
         ConstantBaseline().compute()
     with pytest.raises(ValueError, match='no pixel'):
-        ConstantBaseline().update(gt, gt < 0)
-    with pytest.raises(ValueError, match='different constants'):
-        ConstantBaseline().merge(ConstantBaseline(highest=80.0))
+        constant_scores(gt, gt < 0, candidate_constants())
     with pytest.raises(ValueError, match='constants'):
         candidate_constants(0.0, 1.0)
     with pytest.raises(ValueError, match='at least 2'):

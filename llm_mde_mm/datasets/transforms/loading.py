@@ -93,6 +93,15 @@ def _decode(
     return pixels
 
 
+def _is_turned(path: str, image: np.ndarray) -> bool:
+    """Say whether EXIF data have turned a picture in decoding."""
+    with open(path, 'rb') as stream:
+        if b'Exif' not in stream.read(1 << 16):
+            return False
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    return not np.array_equal(_decode(path, 'picture', flags, None), image)
+
+
 @TRANSFORMS.register_module()
 class LoadPicture(BaseTransform):
     """Read the picture at ``img_path``.
@@ -101,21 +110,27 @@ class LoadPicture(BaseTransform):
     both (H, W). An item's ``image_sha256``, if it has one, must be the
     file's.
 
+    A picture that its EXIF data turn is turned, unless a depth map belongs to
+    it, which would stay as it is.
+
     Raises:
         DataError: The file is missing, empty, truncated, no picture or
-            another than its digest says.
+            another than its digest says; or one with depth is to be turned.
     """
 
     deterministic = True
 
     def transform(self, results: dict) -> dict:
         """Add the picture to ``results``."""
+        path = results['img_path']
         image = _decode(
-            results['img_path'],
-            'picture',
-            cv2.IMREAD_COLOR,
-            results.get('image_sha256'),
+            path, 'picture', cv2.IMREAD_COLOR, results.get('image_sha256')
         )
+        if results.get('depth_map_path') and _is_turned(path, image):
+            raise DataError(
+                f'{path}: picture is stored turned (EXIF orientation), which '
+                'its depth map is not: save it upright, without orientation'
+            )
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         results['ori_shape'] = image.shape[:2]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
@@ -64,7 +64,7 @@ class FiniteLossHook(Hook):
             ConfigError: If there are several optimizers.
         """
         wrapper = runner.optim_wrapper
-        if not isinstance(wrapper, OptimWrapper):
+        if isinstance(wrapper, OptimWrapperDict):
             raise ConfigError(
                 f'FiniteLossHook cannot guard a {type(wrapper).__name__}: '
                 'leave the hook out of custom_hooks, or use one optimizer'

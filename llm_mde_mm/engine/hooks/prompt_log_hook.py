@@ -95,14 +95,16 @@ class PromptLogHook(Hook):
             dict(inputs=batch['inputs'], data_samples=samples),
             training=getattr(preprocess, 'batch_augments', None) is None,
         )
-        inputs = data['inputs'][: self.num_prompts]
-        metas = [s.metainfo for s in data['data_samples'][: self.num_prompts]]
+        # The whole batch: a prompt may be written for its neighbour.
+        inputs = data['inputs']
+        metas = [sample.metainfo for sample in data['data_samples']]
         with _eval_mode(model.backbone):
             texts = model.backbone.describe(
                 inputs, model._valid_pixels(inputs, metas)
             )
-            pictures = model.backbone.picture(inputs)
-        return pictures.byte().permute(0, 2, 3, 1).cpu().numpy(), texts
+            pictures = model.backbone.picture(inputs[: self.num_prompts])
+        pixels = pictures.byte().permute(0, 2, 3, 1).cpu().numpy()
+        return pixels, texts[: self.num_prompts]
 
 
 def _has_prompts(model: nn.Module) -> bool:
@@ -117,7 +119,9 @@ def _has_prompts(model: nn.Module) -> bool:
 def _eval_mode(module: nn.Module) -> Iterator[None]:
     """Without dropout; each part gets back the mode it was in."""
     modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    # Not eval(), which some parts override to switch more than this.
+    for part, _ in modes:
+        part.training = False
     try:
         yield
     finally:

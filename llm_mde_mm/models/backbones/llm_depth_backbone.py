@@ -31,7 +31,8 @@ class LLMDepthBackbone(BaseModule):
 
     Raises:
         ConfigError: If prompt and patches exceed the language model's
-            positions, or a prompt has tokens that it lacks.
+            positions, or its window where prompts are padded, or a prompt
+            has tokens that it lacks.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class LLMDepthBackbone(BaseModule):
         self.embed_dims: int = self.language.embed_dims
         self._check_positions()
         self._check_vocabulary(vocab_size)
-        self.reprogramming.match_scale(self.language.word_embeddings)
+        self.reprogramming.match_scale(self.language.scaled_embeddings())
         self.picture = Pixels(self.vision.mean, self.vision.std)
         self._cache: tuple | None = None
         self.register_load_state_dict_post_hook(_forget_keys_values)
@@ -83,6 +84,15 @@ class LLMDepthBackbone(BaseModule):
                 'backbone.vision.img_size, shorten backbone.prompt.pixels or '
                 "set backbone.prompt.mode to 'fixed' or 'none', or choose a "
                 'language model with more positions'
+            )
+        window = self.language.window
+        if self.prompt.is_padded and window is not None and length > window:
+            raise ConfigError(
+                f'the language model sees {window} tokens at a time, but all '
+                f'of {length} where prompts differ in length, as the mask of '
+                'their padding replaces its own: set backbone.prompt.mode to '
+                "'fixed' or 'none', lower backbone.vision.img_size, or choose "
+                'a language model without a window'
             )
 
     def _check_vocabulary(self, vocab_size: int) -> None:

@@ -22,9 +22,10 @@ class LLMDepthEstimator(DepthEstimator):
     Over mmseg's class: the normalisation of the data preprocessor must be the
     vision model's; padding is kept out of the prompt's statistics; the
     prompt's distance can be supervised; a validation step also gives each
-    picture's loss. A neck whose config lacks ``in_channels`` gets the width
-    of the language model, and one with ``vision_channels='all'`` those of all
-    blocks of the vision model that are read.
+    picture's loss, that of the decode head alone. A neck whose config lacks
+    ``in_channels`` gets the width of the language model, and one with
+    ``vision_channels='all'`` those of all blocks of the vision model that are
+    read.
 
     ``test_cfg=dict(flip=True)`` averages each predicted depth with that of
     the mirrored picture, whose prompt is written anew. It takes twice the
@@ -206,7 +207,7 @@ class LLMDepthEstimator(DepthEstimator):
         return samples
 
     def val_step(self, data: dict) -> SampleList:
-        """Predict, and score each picture with the training losses.
+        """Predict, and score each picture with the decode head's losses.
 
         Returns:
             SampleList: With ``pred_depth_map`` and the metainfo ``val_loss``,
@@ -215,7 +216,7 @@ class LLMDepthEstimator(DepthEstimator):
         return self.score(super().val_step(data))
 
     def score(self, samples: SampleList) -> SampleList:
-        """Score predictions with the training losses.
+        """Score predictions with the decode head's losses.
 
         Args:
             samples (SampleList): With ``pred_depth_map`` and, to be scored,

@@ -12,6 +12,7 @@ from llm_mde_mm.utils.errors import ConfigError
 
 from .controls import CONTROLS, AttentionModel, IdentityModel
 from .hf_probe import (
+    attention_window,
     check_padding,
     check_text_model,
     position_offset,
@@ -104,11 +105,13 @@ class HFLanguageModel(BaseModule):
             self.model.pooler = None
         embedding = self.model.get_input_embeddings()
         self.embed_dims: int = embedding.embedding_dim
+        # How far a token sees without a mask; with one it sees all.
+        self.window: int | None = attention_window(self.model.config)
         self.max_length = self._positions()
         if control in ('identity', 'attention'):
             kind = IdentityModel if control == 'identity' else AttentionModel
             self.model = kind(embedding, self.model.config)
-            self.max_length = None
+            self.max_length = self.window = None
             finetune, lora = 'full', None
         else:
             self._examine()
@@ -151,6 +154,17 @@ class HFLanguageModel(BaseModule):
     def word_embeddings(self) -> Tensor:
         """``(V, D)`` word-embedding table E, frozen."""
         return self.model.get_input_embeddings().weight
+
+    @torch.no_grad()
+    def scaled_embeddings(self) -> Tensor:
+        """``(V, D)``, the table as :meth:`embed` gives it.
+
+        Some models multiply it, Gemma by the root of D.
+        """
+        table = self.word_embeddings
+        ids = torch.arange(4, device=table.device) * (table.shape[0] // 4)
+        factor = self.embed(ids).norm() / table[ids].norm()
+        return table if factor == 1 else table * factor
 
     def embed(self, ids: Tensor) -> Tensor:
         """Word embeddings ``(B, P, D)`` of token ids ``(B, P)``."""
@@ -214,6 +228,8 @@ def _overrides(num_layers: int | None, dropout: float | None) -> dict:
                     'attention_dropout',
                     'embd_pdrop',
                     'resid_pdrop',
+                    'dropout',
+                    'activation_dropout',
                 ),
                 dropout,
             )

@@ -52,6 +52,22 @@ def position_offset(model: nn.Module) -> int:
     return 0
 
 
+def attention_window(config: Any) -> int | None:
+    """Length of a sequence within which each token of a model sees all.
+
+    Args:
+        config (PretrainedConfig): The model's.
+
+    Returns:
+        int | None: None where attention has no window.
+    """
+    windows = [getattr(config, 'sliding_window', None)]
+    # ModernBERT's is to both sides.
+    local = getattr(config, 'local_attention', None)
+    windows.append(local and local // 2)
+    return min((window for window in windows if window), default=None)
+
+
 def run_alone(name: str, run: Run, words: Tensor) -> tuple[Tensor, bool]:
     """Run one sequence without a mask, and see whether the model is causal.
 

@@ -40,17 +40,20 @@ class DepthLoss(nn.Module):
         loss_weight (float): Factor of the loss.
         max_depth (float | None): Ground truth beyond it is left out, in m.
         loss_name (str): Key in the log; begins with 'loss', as MMEngine sums
-            those keys.
+            those keys, and is not 'loss', their sum.
+
+    Raises:
+        ValueError: If the name is none of these.
     """
 
     def __init__(
         self, loss_weight: float, max_depth: float | None, loss_name: str
     ) -> None:
         super().__init__()
-        if not loss_name.startswith('loss'):
+        if not loss_name.startswith('loss') or loss_name == 'loss':
             raise ValueError(
                 f'loss_name is {loss_name!r}: it must begin '
-                "with 'loss', or MMEngine leaves it out"
+                "with 'loss', or MMEngine leaves it out, and 'loss' is the sum"
             )
         self.loss_weight = loss_weight
         self.max_depth = max_depth

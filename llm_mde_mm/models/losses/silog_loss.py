@@ -3,6 +3,8 @@
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from llm_mde_mm.utils.errors import ConfigError
+
 from .depth_loss import DepthLoss
 from .functional import silog_loss
 
@@ -22,6 +24,10 @@ class ScaleInvariantLogLoss(DepthLoss):
         num_scales (int): Scales of the gradient term.
         max_depth (float | None): Ground truth beyond it is left out, in m.
         loss_name (str): Key in the log.
+
+    Raises:
+        ConfigError: If the focus is not of 0 to 1, beyond which the root is
+            of a negative number.
     """
 
     def __init__(
@@ -34,6 +40,10 @@ class ScaleInvariantLogLoss(DepthLoss):
         loss_name: str = 'loss_silog',
     ) -> None:
         super().__init__(loss_weight, max_depth, loss_name)
+        if not 0 <= variance_focus <= 1:
+            raise ConfigError(
+                f'variance_focus is {variance_focus}: give 0 to 1'
+            )
         self.variance_focus = variance_focus
         self.gradient_weight = gradient_weight
         self.num_scales = num_scales

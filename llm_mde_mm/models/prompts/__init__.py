@@ -1,6 +1,6 @@
 from .distance import DISTANCE_EDGES, DISTANCE_WORDS, DistanceClassifier
 from .generator import DISTANCE_MODES, PROMPT_MODES, PromptGenerator
-from .other_picture import OtherPromptGenerator, PromptShift
+from .other_picture import OtherPromptGenerator, shift_prompts
 from .prompt import SOFT_ID, Prompt
 from .statistics import picture_statistics
 from .template import PromptTemplate
@@ -14,8 +14,8 @@ __all__ = [
     'PROMPT_MODES',
     'Prompt',
     'PromptGenerator',
-    'PromptShift',
     'PromptTemplate',
     'SOFT_ID',
     'picture_statistics',
+    'shift_prompts',
 ]

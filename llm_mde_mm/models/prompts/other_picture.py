@@ -10,55 +10,29 @@ from .generator import PromptGenerator
 from .prompt import Prompt
 
 
-class PromptShift:
-    """Hands each picture's prompt on to the next picture.
+def shift_prompts(prompt: Prompt) -> Prompt:
+    """Hand each picture's prompt on to the next picture of its batch.
 
-    The first picture of a batch gets the prompt of the last one of the batch
-    before; in the first batch, of its own last one. With pictures in one
-    order all thus get the same prompts at every run.
+    Args:
+        prompt (Prompt): The prompts of B pictures.
+
+    Returns:
+        Prompt: The same in the next rows, the last one in the first.
+
+    Raises:
+        DataError: If there is one picture alone.
     """
-
-    def __init__(self) -> None:
-        self._before: Prompt | None = None
-
-    def forget(self) -> None:
-        """Make the next batch the first one."""
-        self._before = None
-
-    def __call__(self, prompt: Prompt) -> Prompt:
-        """Shift the prompts of a batch by one picture.
-
-        Args:
-            prompt (Prompt): The prompts of B pictures.
-
-        Returns:
-            Prompt: The same but one, in the next rows.
-
-        Raises:
-            DataError: If the first batch is one picture: there is no other.
-        """
-        ids, mask, logits = prompt
-        last = Prompt(
-            ids[-1:],
-            mask[-1:],
-            None if logits is None else logits[-1:].detach(),
+    ids, mask, logits = prompt
+    if ids.shape[0] < 2:
+        raise DataError(
+            'a batch has one picture alone, and no other picture to take a '
+            'prompt from: choose a batch_size that leaves no rest of one'
         )
-        before = self._before
-        if before is None:
-            if ids.shape[0] < 2:
-                raise DataError(
-                    'the first batch has one picture, and no other picture to '
-                    'take a prompt from: make it two pictures or more'
-                )
-            before = last
-        self._before = last
-        return Prompt(
-            torch.cat([before.ids, ids[:-1]]),
-            torch.cat([before.mask, mask[:-1]]),
-            None
-            if logits is None or before.distance_logits is None
-            else torch.cat([before.distance_logits, logits[:-1]]),
-        )
+    return Prompt(
+        torch.roll(ids, 1, 0),
+        torch.roll(mask, 1, 0),
+        None if logits is None else torch.roll(logits, 1, 0),
+    )
 
 
 @MODELS.register_module()
@@ -66,9 +40,8 @@ class OtherPromptGenerator(PromptGenerator):
     """Adaptive prompts, each written for another picture than it leads.
 
     A control: as many prompts, of the same kind, that tell nothing of the
-    picture. Which picture is described says :class:`PromptShift`; a change
-    between training and testing starts anew. The first batch must be of two
-    pictures or more.
+    picture. Which picture is described says :func:`shift_prompts`. Each batch
+    must be of two pictures or more.
 
     Args:
         **kwargs: Those of :class:`PromptGenerator`.
@@ -90,12 +63,6 @@ class OtherPromptGenerator(PromptGenerator):
                 "prompt.distance_mode 'learned' is not for "
                 "OtherPromptGenerator: give 'intensity'"
             )
-        self._shift = PromptShift()
-
-    def train(self, mode: bool = True) -> 'OtherPromptGenerator':
-        """Switch the mode and start anew."""
-        self._shift.forget()
-        return super().train(mode)
 
     def forward(
         self,
@@ -114,6 +81,6 @@ class OtherPromptGenerator(PromptGenerator):
             Prompt: Ids and mask ``(B, P)``.
 
         Raises:
-            DataError: If the first batch is one picture.
+            DataError: If a batch is one picture.
         """
-        return self._shift(super().forward(picture, valid, patches))
+        return shift_prompts(super().forward(picture, valid, patches))

@@ -27,7 +27,8 @@ class TimmViT(BaseModule):
         weights (str | None): None or 'random', a local file or folder, or a
             timm name with weights on the hub (which then also names the
             architecture).
-        img_size (tuple[int, int]): Height and width of the input in pixels;
+        img_size (int | tuple): Height and width of the input in pixels, or
+            one number for both;
             position embeddings are resampled to it.
         blocks (int | Sequence[int]): Which transformer blocks to read, from
             0, or from -1 for the last one; later blocks than the last read
@@ -52,7 +53,7 @@ class TimmViT(BaseModule):
         self,
         model_name: str,
         weights: str | None = None,
-        img_size: tuple[int, int] = (224, 224),
+        img_size: int | tuple[int, int] = (224, 224),
         blocks: int | Sequence[int] = -1,
         finetune: str = 'lora',
         lora: Mapping | None = None,
@@ -63,6 +64,8 @@ class TimmViT(BaseModule):
         source = find_timm_source(model_name, weights)
         self.pretrained = None if weights == 'random' else weights
         self.model_name = source.model_name
+        if isinstance(img_size, int):
+            img_size = (img_size, img_size)
         self.img_size = tuple(img_size)
         self.mean, self.std = source.mean, source.std
         self.with_cp = with_cp

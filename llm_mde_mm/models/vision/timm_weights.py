@@ -81,13 +81,19 @@ def known_model(name: str) -> Any:
     Raises:
         ConfigError: If timm has no model of that name.
     """
-    if not is_model(name) or get_pretrained_cfg(name) is None:
-        close = list_models(f'*{split_model_name_tag(name)[0][:12]}*')[:5]
+    base = split_model_name_tag(name)[0]
+    try:
+        found = get_pretrained_cfg(name) if is_model(name) else None
+    except RuntimeError:  # a tag that the architecture does not have
+        found = None
+    if found is None:
+        pattern = f'{base}.*' if is_model(base) else f'*{base[:12]}*'
+        close = list_models(pattern, pretrained=is_model(base))[:5]
         raise ConfigError(
             f'timm {timm.__version__} has no model {name!r}'
             + (f'; near it are {", ".join(close)}' if close else '')
         )
-    return get_pretrained_cfg(name)
+    return found
 
 
 def find_timm_source(model_name: str, weights: str | None) -> TimmSource:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from llm_mde_mm.models.language import HFLanguageModel
 from llm_mde_mm.models.normalisation import Pixels
 from llm_mde_mm.models.prompts import DISTANCE_WORDS
 from llm_mde_mm.utils.errors import ConfigError
@@ -43,6 +44,45 @@ def test_shapes(make, mode):
     assert features.prompt_states.shape == (3, length, 32)
     assert features.prompt_mask.shape == (3, length)
     assert features.prompt_mask.dtype == torch.bool
+
+
+def test_a_window_that_padding_would_widen(make):
+    config = dict(
+        model_type='mistral',
+        hidden_size=32,
+        intermediate_size=64,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_hidden_layers=1,
+    )
+
+    def build(window, mode='adaptive'):
+        return make(
+            language__config=dict(config, sliding_window=window),
+            prompt__mode=mode,
+        )
+
+    length = build(None).prompt.length + 6
+    with pytest.raises(ConfigError, match=f'{length - 1} tokens at a time'):
+        build(length - 1)
+    assert build(length).language.window == length
+    # Prompts of one length need no mask.
+    assert build(length - 1, 'fixed').language.window == length - 1
+
+
+def test_patches_start_at_the_scale_of_the_words(make, monkeypatch):
+    plain = make()
+    embed = HFLanguageModel.embed
+    monkeypatch.setattr(
+        HFLanguageModel, 'embed', lambda self, ids: 5 * embed(self, ids)
+    )
+    scaled = make()
+    scales = [
+        float(part.reprogramming.norm.weight[0])
+        / float(part.language.word_embeddings.std(0).mean())
+        for part in (plain, scaled)
+    ]
+    assert scales == pytest.approx([1, 5], rel=1e-5)
 
 
 @torch.no_grad()

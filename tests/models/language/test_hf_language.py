@@ -263,6 +263,25 @@ def test_dropout(make, family, rate):
     assert same == (rate == 0)
 
 
+@pytest.mark.parametrize('family', ['distilbert', 'opt'])
+def test_dropout_by_other_names(build, family):
+    sizes = dict(
+        distilbert=dict(dim=32, hidden_dim=64, n_heads=4, n_layers=1),
+        opt=dict(
+            hidden_size=32,
+            word_embed_proj_dim=32,
+            ffn_dim=64,
+            num_attention_heads=4,
+            num_hidden_layers=1,
+        ),
+    )[family]
+    config = dict(model_type=family, **sizes)
+    ours = build(dict(type='HFLanguageModel', config=config, dropout=0.0))
+    states, mask = left_padded()
+    ours.train()
+    assert torch.equal(ours(states, mask), ours(states, mask))
+
+
 def test_limits_and_sizes(make):
     assert {make(f).max_length for f in FAMILIES} == {40}
     ours = make('bert')

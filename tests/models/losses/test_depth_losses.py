@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from llm_mde_mm.models.losses.functional import silog_loss, ssi_loss
+from llm_mde_mm.utils.errors import ConfigError
 
 LOSSES = ['ScaleShiftInvariantLoss', 'ScaleInvariantLogLoss']
 
@@ -88,3 +89,7 @@ def test_autocast_does_not_lower_the_precision(build, name):
 def test_a_name_that_mmengine_would_not_sum(build):
     with pytest.raises(ValueError, match="'ssi'.*begin with 'loss'"):
         build(dict(type=LOSSES[0], loss_name='ssi'))
+    with pytest.raises(ValueError, match="'loss' is the sum"):
+        build(dict(type=LOSSES[0], loss_name='loss'))
+    with pytest.raises(ConfigError, match='variance_focus is 1.2'):
+        build(dict(type=LOSSES[1], variance_focus=1.2))

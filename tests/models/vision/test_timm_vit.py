@@ -168,6 +168,8 @@ def test_a_pickle_that_runs_code_is_refused(build, tiny_vit_cfg, tmp_path):
 def test_an_unknown_name(build, tiny_vit_cfg):
     with pytest.raises(ConfigError, match="no model 'vit_tiny_patch17'.*near"):
         build(tiny_vit_cfg(model_name='vit_tiny_patch17'))
+    with pytest.raises(ConfigError, match='224.nope.; near it are vit_base'):
+        build(tiny_vit_cfg(weights='vit_base_patch16_224.nope'))
 
 
 def test_a_network_without_patches(build, tiny_vit_cfg):
@@ -180,6 +182,10 @@ def test_a_network_without_patches(build, tiny_vit_cfg):
     )
     with pytest.raises(ConfigError, match='swin_tiny.*a ViT'):
         build(cfg)
+
+
+def test_one_number_is_both_sides(build, tiny_vit_cfg):
+    assert build(tiny_vit_cfg(img_size=48)).img_size == (48, 48)
 
 
 def test_a_size_of_no_whole_patches(build, tiny_vit_cfg):
