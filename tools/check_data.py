@@ -52,6 +52,8 @@ def parse_args() -> argparse.Namespace:
 def data_of(args: argparse.Namespace) -> dict[str, dict]:
     """Return the config of each data set to check."""
     if args.folder:
+        if args.cfg_options:
+            raise ConfigError('--cfg-options goes with a config, not --folder')
         init_default_scope('mmseg')
         images = Path(args.folder) / 'images'
         if not images.is_dir():
@@ -59,15 +61,17 @@ def data_of(args: argparse.Namespace) -> dict[str, dict]:
                 f'{args.folder}: there is no folder images/SPLIT in it; for '
                 'another layout give a config'
             )
+        splits = [p.name for p in sorted(images.iterdir()) if p.is_dir()]
+        if not splits:
+            raise DataError(f'{images}: there is no folder of a split in it')
         return {
-            path.name: dict(
+            split: dict(
                 type='NYUDepthDataset',
                 data_root=args.folder,
-                split=path.name,
+                split=split,
                 pipeline=_LOADING,
             )
-            for path in sorted(images.iterdir())
-            if path.is_dir()
+            for split in splits
         }
     cfg = launch.load_config(args.config, args.cfg_options)
     loaders = {

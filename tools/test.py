@@ -39,10 +39,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def splits_of(runner: Runner, checkpoint: Path) -> dict:
+def splits_of(runner: Runner, trained: dict) -> dict:
     """Size and digest of the pictures tested, and of those trained on."""
-    record = checkpoint.parent / RECORD
-    trained = read_record(record.parent)['splits'] if record.is_file() else {}
     dataset = runner.test_dataloader.dataset
     return {**trained, 'test': describe_split(dataset)}
 
@@ -67,6 +65,8 @@ def main() -> None:
             dict(type='SavePredictionsHook', out_dir=args.save_predictions)
         )
     checkpoint = find_checkpoint(args.checkpoint)
+    record = checkpoint.parent / RECORD
+    trained = read_record(record.parent)['splits'] if record.is_file() else {}
     launch.check_data(cfg, ('test',))
     if cfg.get('runner_type') == 'ShardedRunner':
         # What was trained in shares is one file, and tested whole.
@@ -80,7 +80,7 @@ def main() -> None:
     if args.out and is_main_process():
         report = dict(scores)
         report.update(collect_reports(runner.test_loop.evaluator.metrics))
-        report['splits'] = splits_of(runner, checkpoint)
+        report['splits'] = splits_of(runner, trained)
         write_report(args.out, report)
         runner.logger.info(f'scores: {args.out}')
 

@@ -65,7 +65,6 @@ def benchmark(cfg: Config, settings: Settings, floor: bool = False) -> dict:
     """
     _check(settings)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    reset_peak_memory(device)
     model = MODELS.build(cfg.model)
     if settings.checkpoint is not None:
         load_model(model, find_checkpoint(settings.checkpoint), cfg)
@@ -93,8 +92,6 @@ def _job(
     exact = job()
     model.to(DTYPES[settings.dtype])
     difference = _median_difference(job(), exact)
-    # What fp32 has used is not this dtype's.
-    reset_peak_memory(device)
     return job, dict(dtype_difference=difference)
 
 
@@ -112,6 +109,8 @@ def _figures(
     floor: bool,
 ) -> dict:
     """Everything that is measured by running the job."""
+    # Loading and another dtype's comparison are not the job's.
+    reset_peak_memory(device)
     job()
     job()
     # Before the counters, which keep tensors of their own.

@@ -15,6 +15,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from llm_mde_mm.utils.errors import ConfigError
+
 from .depth_inferencer import (
     DTYPES,
     array_item,
@@ -194,7 +196,9 @@ def _bare_inputs(
         if prompt.is_padded:
             mask = torch.ones(size, length, dtype=torch.bool, device=device)
             mask[:, 0] = False
-        inputs['language'] = (torch.randn(size, length, width, **like), mask)
+        words = torch.randn(size, length, width, **like)
+        # In the model, what comes before the language model is trained.
+        inputs['language'] = (words.requires_grad_(settings.train), mask)
     return inputs
 
 
@@ -204,11 +208,17 @@ def _optimizer(
     """The config's, with its clipping and each parameter's own settings.
 
     Precision and processes are the benchmark's: one, in ``settings.dtype``.
+    Each step is the optimizer's, whatever is accumulated in training.
+
+    Raises:
+        ConfigError: If nothing is trained.
     """
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ConfigError('--train: nothing of this model is trained')
     wrapper = {
         key: value
         for key, value in cfg.optim_wrapper.items()
-        if key not in _FP16_KEYS
+        if key not in (*_FP16_KEYS, 'accumulative_counts')
     }
     in_fp32 = settings.dtype == 'fp32'
     wrapper['type'] = 'OptimWrapper' if in_fp32 else 'BF16OptimWrapper'

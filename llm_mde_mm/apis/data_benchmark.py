@@ -1,10 +1,11 @@
 """Pictures a second that a config's training data give."""
 
 import hashlib
+import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def benchmark_data(
         time without either.
 
     Raises:
-        ConfigError: The config has no training data, or a count is too low.
+        ConfigError: The config has no training data, or such as joins or
+            repeats others; or a count is too low.
     """
     if min(rounds, num) < 1 or any(count < 0 for count in workers):
         raise ConfigError('rounds and pictures must be 1 or more, workers 0')
@@ -51,6 +53,11 @@ def benchmark_data(
     if not loader:
         raise ConfigError('the config has no train_dataloader')
     dataset = DATASETS.build(loader.dataset)
+    if not hasattr(dataset, 'pipeline'):
+        raise ConfigError(
+            f'train_dataloader.dataset is a {type(dataset).__name__}, whose '
+            'steps are those of others: give one of these'
+        )
     jobs: dict[str, Callable] = {}
     if isinstance(dataset, ChosenDataset):
         settings = dict(loader.dataset, check_hashes=False)
@@ -147,13 +154,20 @@ def _loader_rate(loader: Any, workers: int, num: int) -> float:
         prefetch_factor=2 if workers else None,
     )
     batches: Any = Runner.build_dataloader(settings, seed=0)
-    for _ in batches:  # processes start and caches fill
+    stream = _endless(batches)
+    size = math.ceil(len(batches.dataset) / batches.batch_size)
+    for _ in itertools.islice(stream, size):  # processes start, caches fill
         pass
-    epochs = math.ceil(num / len(batches.dataset))
+    loaded = 0
     start = time.perf_counter()
-    for epoch in range(epochs):
-        batches.sampler.set_epoch(epoch)
-        for _ in batches:
-            pass
-    seconds = time.perf_counter() - start
-    return epochs * len(batches.dataset) / seconds
+    while loaded < num:
+        loaded += len(next(stream)['inputs'])
+    return loaded / (time.perf_counter() - start)
+
+
+def _endless(batches: Any) -> Iterator[dict]:
+    """Batches of one epoch after another, or of a sampler without end."""
+    for epoch in itertools.count():
+        if hasattr(batches.sampler, 'set_epoch'):
+            batches.sampler.set_epoch(epoch)
+        yield from batches

@@ -1,8 +1,9 @@
 """Depth of pictures, in three lines of Python."""
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from llm_mde_mm.utils.depth_io import (
     write_depth_png,
     write_picture,
 )
-from llm_mde_mm.utils.errors import ConfigError, DataError
+from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
 from llm_mde_mm.visualization import colourise_depth
 
 from .launch import load_config, use_flip_tta
@@ -47,7 +48,7 @@ class DepthInferencer:
     """Predict depth from files, folders or arrays.
 
     Args:
-        config (str | Config): A config file of this package.
+        config (str | Path | Config): A config file of this package.
         checkpoint (str | Path): A checkpoint, or a run's folder.
         device (str | None): Such as 'cuda:0' or 'cpu'; by default a GPU if
             there is one.
@@ -57,14 +58,14 @@ class DepthInferencer:
             picture, in twice the time.
 
     Raises:
-        ConfigError: If there is no such config or dtype.
+        ConfigError: If there is no such config, device or dtype.
         WeightsError: If the checkpoint is missing, damaged or another
             config's.
     """
 
     def __init__(
         self,
-        config: str | Config,
+        config: str | Path | Config,
         checkpoint: str | Path,
         device: str | None = None,
         dtype: str = 'fp32',
@@ -74,17 +75,21 @@ class DepthInferencer:
             raise ConfigError(
                 f'dtype is {dtype!r}; it is one of ' + ', '.join(DTYPES)
             )
-        cfg = load_config(config) if isinstance(config, str) else config
+        named = isinstance(config, str | Path)
+        cfg: Any = load_config(str(config)) if named else config
         if flip_tta:
-            cfg = cfg.copy()
+            cfg = copy.deepcopy(cfg)
             use_flip_tta(cfg)
         weights = find_checkpoint(checkpoint)
-        self.device = torch.device(
-            device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        )
+        self.device = _device(device)
         self.model = MODELS.build(cfg.model)
         load_model(self.model, weights, cfg)
-        merge_adapters(self.model)
+        try:
+            merge_adapters(self.model)
+        except ValueError as error:
+            raise WeightsError(
+                f'{weights}: its adapters hold what is no number'
+            ) from error
         self.model.to(self.device, DTYPES[dtype]).eval()
         self.pipeline = picture_pipeline(cfg)
 
@@ -139,6 +144,17 @@ class DepthInferencer:
         for (name, _), sample in zip(batch, samples, strict=True):
             depth = sample.pred_depth_map.data[0].float().cpu().numpy()
             yield DepthPrediction(name, depth)
+
+
+def _device(name: str | None) -> torch.device:
+    device = name or ('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        # A meta tensor has no values.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f'device is {name!r}: {reason}') from error
+    return torch.device(device)
 
 
 def save_prediction(
@@ -200,12 +216,17 @@ def check_outputs(
         outputs (Sequence[str]): As of :func:`save_prediction`.
 
     Raises:
-        ConfigError: If a file would be written over a picture, or two
-            predictions into one file.
+        ConfigError: If the folder is that of a picture, a file would be
+            written over one, or two predictions into one file.
     """
     pictures = {path.resolve() for path in files}
     owners: dict[Path, Path] = {}
     for picture in files:
+        if picture.parent.resolve() == Path(out_dir).resolve():
+            raise ConfigError(
+                f'--out-dir {out_dir} is the folder of {picture}, where depth '
+                'may be written over what lies beside it: give another'
+            )
         named = _output_files(picture.stem, Path(out_dir).resolve(), outputs)
         for path in named.values():
             if path in pictures:
@@ -255,6 +276,11 @@ def _items(inputs) -> Iterator[tuple[str, dict]]:
     for number, item in enumerate(several):
         if isinstance(item, np.ndarray):
             yield str(number), array_item(item, number)
+        elif not isinstance(item, str | Path):
+            raise DataError(
+                f'input {number} is a {type(item).__name__}: give files, '
+                'folders or NumPy arrays'
+            )
         else:
             for file in picture_files(item):
                 yield file.stem, file_item(file)
@@ -275,7 +301,8 @@ def array_item(array: np.ndarray, number: int) -> dict:
     Raises:
         DataError: If it has another shape or dtype.
     """
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+    shaped = array.ndim == 3 and array.shape[2] == 3 and array.size
+    if not shaped or array.dtype != np.uint8:
         raise DataError(
             f'array {number} is {array.shape} {array.dtype}: give (H, W, 3) '
             'uint8, channels B, G, R as OpenCV reads them'

@@ -134,9 +134,10 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
             gives them.
 
     Raises:
-        ConfigError: If there is no such file or base, an environment variable
-            of it is set to nothing, or an option's key begins with a name
-            that neither the config nor MMEngine's runner knows.
+        ConfigError: If there is no such file or base, it is no config, an
+            environment variable of it is set to nothing, or an option does
+            not go with it or begins with a name that neither the config nor
+            MMEngine's runner knows.
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config file {path}')
@@ -146,13 +147,25 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
         sys.path.insert(0, os.getcwd())
     try:
         cfg = Config.fromfile(path)
-    except (FileNotFoundError, KeyError, SyntaxError) as error:
+    except (
+        OSError,
+        KeyError,
+        SyntaxError,
+        NameError,
+        ImportError,
+        UnicodeError,
+    ) as error:
         # Of a variable that is set to nothing MMEngine says it is not there.
         reason = error.args[0] if isinstance(error, KeyError) else error
         raise ConfigError(f'config {path}: {reason}') from error
     if options:
         _check_keys(cfg, options)
-        cfg.merge_from_dict(dict(options))
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (TypeError, KeyError, AttributeError, IndexError) as error:
+            raise ConfigError(
+                f'--cfg-options {", ".join(options)}: {error}'
+            ) from error
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
     share_seed(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
@@ -184,7 +197,8 @@ def recorded_config(folder: str, work_dir: str | None = None) -> Config:
     """
     record = read_record(folder)
     run = Path(folder)
-    work_dir = work_dir or str(run.with_name(f'{run.resolve().name}_rerun'))
+    whole = run.resolve()
+    work_dir = work_dir or str(whole.with_name(f'{whole.name}_rerun'))
     if Path(work_dir).resolve() == run.resolve():
         raise ConfigError(
             f'--work-dir is the folder of the run itself, {folder}: give '

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from llm_mde_mm.utils.checkpoint import resumable_checkpoints
+from llm_mde_mm.utils.checkpoint import has_optimizer, resumable_checkpoints
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
 
 
@@ -36,7 +36,11 @@ def resume_run(runner: Any) -> bool:
 
 def _resume_newest(runner: Any, folder: Path) -> None:
     damaged = []
-    for path in resumable_checkpoints(folder):
+    # Weights alone, as tools/merge_lora.py writes them, come last.
+    paths = sorted(
+        resumable_checkpoints(folder), key=lambda p: not has_optimizer(p)
+    )
+    for path in paths:
         try:
             runner.resume(path)
         except DamagedError as error:

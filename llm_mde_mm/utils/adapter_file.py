@@ -36,12 +36,15 @@ def adapter_metadata(checkpoint: Mapping) -> dict[str, str]:
     base = checkpoint.get('base') or {}
     config = str(meta.get('cfg', ''))
     weights = {
-        part: Path(name).name if Path(name).is_absolute() else name
+        part: Path(name).name if Path(name).exists() else name
         for part, name in (meta.get('pretrained') or {}).items()
     }
     return dict(
         format=_FORMAT,
-        config_digest=hashlib.sha256(config.encode()).hexdigest(),
+        # An adapter has the digest in the text's place.
+        config_digest=str(meta.get('config_digest'))
+        if 'config_digest' in meta
+        else hashlib.sha256(config.encode()).hexdigest(),
         settings=settings_text(settings, ('model',)),
         base_digest=base_digest(base),
         base=json.dumps(base),
@@ -110,7 +113,13 @@ def read_adapter(path: Path) -> dict[str, Any]:
         }
         whole = base_digest(base) == about['base_digest']
         same = _state_digest(state) == about['state_digest']
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise DamagedError(f'{path}: its metadata is no such text') from error
     if not whole:
         raise DamagedError(f'{path}: its base has another digest')
@@ -118,4 +127,7 @@ def read_adapter(path: Path) -> dict[str, Any]:
         raise DamagedError(f'{path} is damaged: its weights have changed')
     meta['config_digest'] = about.get('config_digest', '')
     meta['settings'] = about.get('settings', '{}')
+    for key in ('epoch', 'iter'):
+        if about.get(key, '').isdecimal():
+            meta[key] = int(about[key])
     return dict(state_dict=state, base=base, meta=meta)

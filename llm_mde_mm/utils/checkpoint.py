@@ -35,10 +35,15 @@ def find_checkpoint(path: str | Path) -> Path:
         return path
     if not path.is_dir():
         raise WeightsError(f'there is no checkpoint {path}')
-    best = sorted(path.glob(_BEST), key=lambda p: p.stat().st_mtime)
+    last = resumable_checkpoints(path)
+    # They may lie elsewhere (checkpoint.out_dir), where the pointer leads.
+    folders = {path, *(p.parent for p in last[:1])}
+    best = sorted(
+        (p for folder in folders for p in folder.glob(_BEST)),
+        key=lambda p: p.stat().st_mtime,
+    )
     if best:
         return best[-1]
-    last = resumable_checkpoints(path)
     if not last:
         raise WeightsError(f'{path} holds no checkpoint: train first')
     return last[0]
@@ -75,6 +80,15 @@ def resumable_checkpoints(folder: Path) -> list[Path]:
     ]
     rest = [p for p in found if p not in later and p != pointed]
     return [*later, pointed, *rest]
+
+
+def has_optimizer(path: Path) -> bool:
+    """Whether a checkpoint can be gone on from, or is too damaged to tell."""
+    try:
+        check_archive(path, contents=False)
+        return 'optimizer' in _load(path, mmap=True)
+    except Exception:  # a damaged or made-up file can fail in any way
+        return True
 
 
 def _pointed(pointer: Path) -> Path | None:

@@ -29,6 +29,10 @@ def unfit(checkpoint: Any) -> str | None:
         return 'its meta is no dict'
     if 'config' in meta:
         return 'its meta has a config that MMEngine would run as a program'
+    for key in ('pretrained', 'versions'):
+        about = meta.get(key, {})
+        if not isinstance(about, dict) or not _all_text(about.values()):
+            return f'its meta.{key} is no dict of names'
     base = checkpoint.get('base', {})
     if not isinstance(base, dict) or not _all_text(base.values()):
         return 'its base is no dict of digests'
@@ -51,6 +55,8 @@ def _unfit_hub(hub: Any) -> str | None:
             and _is_dense(log.get('counts'))
             and log['values'].shape == log['counts'].shape
             and log['values'].dim() == 1
+            and _is_plain(log['values'])
+            and _is_plain(log['counts'])
             and isinstance(log.get('max_length'), int)
         ):
             return f'the log of {name!r} in its message_hub is no log'
@@ -63,6 +69,14 @@ def _is_dense(value: Any) -> bool:
         and value.layout == torch.strided
         and value.device.type == 'cpu'
         and not value.is_quantized
+    )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether NumPy takes it."""
+    kinds = (torch.float32, torch.float64, torch.int32, torch.int64)
+    return tensor.dtype in kinds and not (
+        tensor.requires_grad or tensor.is_neg()
     )
 
 

@@ -153,5 +153,8 @@ def move_pointer(folder: Path, checkpoint: Path) -> None:
     Raises:
         WeightsError: If the folder cannot be written.
     """
-    name = os.path.relpath(checkpoint, folder)
+    # Of the real places: a link above them has other folders beside it.
+    name = os.path.relpath(
+        os.path.realpath(checkpoint), os.path.realpath(folder)
+    )
     write_safely(folder / POINTER, lambda stream: stream.write(name.encode()))

@@ -166,7 +166,10 @@ def _differences(
             yield f'{where}.type: {kinds[0]}, {kinds[1]}'
             return
         for key in (theirs.keys() | ours.keys()) - {'type', '_scope_', *free}:
-            if key == 'lora' and not (_has_lora(theirs) and _has_lora(ours)):
+            if key == 'lora':
+                if _has_lora(theirs) and _has_lora(ours):
+                    pair = _lora(theirs), _lora(ours)
+                    yield from _differences(*pair, f'{where}.lora', free)
                 continue
             default = _default(ours.get('type'), key)
             pair = theirs.get(key, default), ours.get(key, default)
@@ -191,7 +194,20 @@ def _kind(name: Any) -> str:
 
 def _has_lora(part: Mapping) -> bool:
     # Merged into the weights, it is not there any more.
-    return part.get('finetune', 'lora') == 'lora' and bool(part.get('lora'))
+    return part.get('finetune', 'lora') == 'lora'
+
+
+def _lora(part: Mapping) -> dict[str, Any]:
+    """All settings of a part's adapters."""
+    from llm_mde_mm.models.adapters import add_lora
+
+    parameters = inspect.signature(add_lora).parameters.items()
+    defaults = {
+        name: parameter.default
+        for name, parameter in parameters
+        if parameter.default is not parameter.empty
+    }
+    return {**defaults, **(part.get('lora') or {})}
 
 
 def _default(kind: Any, key: str) -> Any:

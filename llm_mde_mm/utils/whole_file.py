@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import IO
 
 _SUFFIX = '.part'
+# Read once: it is the process's, and asking for it sets it for a moment.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 _PARTIAL = re.compile(r'\..+\.\w{8}\.part')
 
 
@@ -20,6 +23,9 @@ def whole_file(
     check: Callable[[Path], None] | None = None,
 ) -> Iterator[IO[bytes]]:
     """Write beside a file and give it the name at the end.
+
+    What a symbolic link leads to is written. What is no regular file, such as
+    a pipe or ``/dev/null``, is written to as it is.
 
     Args:
         path (Path): The file; its folder must exist. What has the name stays
@@ -32,6 +38,11 @@ def whole_file(
     Yields:
         IO[bytes]: Where to write.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open('wb') as stream:
+            yield stream
+        return
     handle, name = tempfile.mkstemp(
         dir=path.parent, prefix=f'.{path.name}.', suffix=_SUFFIX
     )
@@ -47,9 +58,7 @@ def whole_file(
             if synced:
                 synced.result()
         # mkstemp makes the file private; give it a new file's usual mode.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
+        os.chmod(name, 0o666 & ~_UMASK)
         os.replace(name, path)
     except BaseException:
         with suppress(FileNotFoundError):

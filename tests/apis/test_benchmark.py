@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from llm_mde_mm.apis import benchmark_jobs
 from llm_mde_mm.apis.benchmark import Settings, benchmark
@@ -201,3 +202,28 @@ def test_a_batch_that_is_resized_once_gives_the_same_depth(
     assert depths[0].shape == (3, 1, 40, 60)
     for depth in depths[1:]:
         torch.testing.assert_close(depth, depths[0], rtol=0, atol=0)
+
+
+def test_each_step_is_one_of_the_optimizer(cfg, monkeypatch):
+    cfg.optim_wrapper.accumulative_counts = 4
+    steps = []
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(
+        torch.optim.AdamW,
+        'step',
+        lambda self, *args, **kwargs: steps.append(step(self)),
+    )
+    settings = Settings((40, 60), 2, train=True)
+    model = MODELS.build(cfg.model)
+    job = benchmark_jobs.training_job(model, cfg, settings)
+    for _ in range(3):
+        job()
+    assert len(steps) == 3
+
+
+def test_a_floor_that_trains_nothing(cfg):
+    for part in ('vision', 'language'):
+        cfg.model.backbone[part].finetune = 'frozen'
+    settings = Settings((40, 60), 2, train=True, repeats=1)
+    with pytest.raises(ConfigError, match='nothing of this model is trained'):
+        benchmark(cfg, settings, floor=True)

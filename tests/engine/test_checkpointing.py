@@ -12,7 +12,12 @@ from mmseg.registry import MODELS
 
 from llm_mde_mm.models.adapters import unload_adapters
 from llm_mde_mm.utils.adapter_file import write_adapter
-from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
+from llm_mde_mm.utils.checkpoint import (
+    find_checkpoint,
+    load_model,
+    read_checkpoint,
+    resumable_checkpoints,
+)
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 from llm_mde_mm.utils.settings import other_settings, settings_text
@@ -216,6 +221,25 @@ def test_another_tokeniser_is_another_setting():
     found = other_settings(meta, 'x.pth', model())
     assert found == ["model.tokenizer: 'one', None"]
     assert not other_settings(meta, 'x.pth', model(tokenizer='/b/one'))
+
+
+@pytest.mark.parametrize(
+    ('theirs', 'ours', 'found'),
+    [
+        (dict(rank=2), dict(rank=2, alpha=128), ['model.lora.alpha: 16, 128']),
+        (None, dict(rank=8, alpha=64), ['model.lora.alpha: 16, 64']),
+        (None, dict(rank=8, alpha=16), []),
+    ],
+)
+def test_adapters_are_compared_with_their_defaults(theirs, ours, found):
+    there, here = (
+        dict(model=dict(type='HFLanguageModel', lora=lora))
+        for lora in (theirs, ours)
+    )
+    meta = dict(settings=settings_text(there))
+    assert other_settings(meta, 'x.pth', here) == found
+    merged = dict(model=dict(type='HFLanguageModel', finetune='frozen'))
+    assert not other_settings(meta, 'x.pth', merged)
 
 
 def test_what_a_run_may_change_as_it_goes_on(finished, train, tmp_path):
@@ -499,3 +523,26 @@ def test_a_schedule_that_keeps_its_length_is_logged(run_cfg, train):
     train(cfg, resume=True, **{'train_cfg.max_epochs': 2})
     assert logged().count('keeps its length') == 1
     assert 'epoch_1.pth: its schedule has T_max=' in logged()
+
+
+def test_weights_alone_are_not_gone_on_from(finished, train):
+    cfg, _, _ = finished('random')
+    whole = raw(folder(cfg) / 'epoch_1.pth')
+    merged = dict(state_dict=whole['state_dict'], meta=whole['meta'])
+    torch.save(merged, folder(cfg) / 'merged.pth')
+    last = folder(cfg) / 'epoch_2.pth'
+    last.write_bytes(last.read_bytes()[:1000])
+    runner = train(cfg, resume=True)
+    assert runner.epoch == 2
+
+
+def test_checkpoints_elsewhere_behind_a_link(run_cfg, train, tmp_path):
+    (tmp_path / 'disk/deep').mkdir(parents=True)
+    (tmp_path / 'link').symlink_to(tmp_path / 'disk/deep')
+    cfg = run_cfg(epochs=1)
+    cfg.work_dir = str(tmp_path / 'link/run')
+    cfg.default_hooks.checkpoint.out_dir = str(tmp_path / 'elsewhere')
+    train(cfg)
+    (found,) = resumable_checkpoints(Path(cfg.work_dir))
+    assert found.is_file() and found.name == 'epoch_1.pth'
+    assert find_checkpoint(cfg.work_dir).name.startswith('best_')

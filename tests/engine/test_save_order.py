@@ -407,3 +407,18 @@ def test_plain_data(tmp_path):
     assert log.data[0].tolist() == [0.5, 0.25]
     assert log.data[1].tolist() == [3, 3]
     assert state['runtime_info']['epoch'] == 2
+
+
+def test_links_and_pipes_stay_what_they_are(tmp_path):
+    target, link, pipe = (tmp_path / name for name in ('t', 'l', 'p'))
+    target.write_bytes(b'old')
+    link.symlink_to(target)
+    with whole_file(link) as stream:
+        stream.write(b'new')
+    assert link.is_symlink() and target.read_bytes() == b'new'
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(pipe) as stream:
+        stream.write(b'through')
+    assert os.read(reader, 99) == b'through' and pipe.is_fifo()
+    os.close(reader)

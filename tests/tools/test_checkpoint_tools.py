@@ -65,6 +65,12 @@ def test_an_adapter_goes_out_and_comes_back(
     assert str(tmp_path.parent) not in str(about)
     state = read_checkpoint(back)
     assert 'optimizer' not in state and 'message_hub' not in state
+    # What it says of itself outlives another turn.
+    again = tmp_path / 'b.safetensors'
+    write_adapter(state, again)
+    with safe_open(again, framework='pt') as file:
+        assert file.metadata() == about
+    assert about['epoch'] == str(best['meta']['epoch']) != ''
 
 
 def test_a_changed_adapter_is_noticed(trained, tmp_path):

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmseg.registry import DATASETS
+from torch.utils.data import Dataset
 
 from llm_mde_mm.apis import launch
+from llm_mde_mm.apis.data_benchmark import _loader_rate
 from llm_mde_mm.datasets import NYUDepthDataset
 from llm_mde_mm.datasets.splits import k_shot, split_digest
 from llm_mde_mm.utils.errors import ConfigError, DataError, WriteError
@@ -184,6 +188,39 @@ def test_benchmark(prepared, monkeypatch, call, tmp_path):
     assert figures['cached_ratio'] > 0 and figures['hashing_ratio'] > 0
     assert figures['loaders'].keys() == {'0'}
     assert 'pictures a second take 1 processes' in out
+
+
+def test_pictures_that_a_loader_drops_or_repeats():
+    class Slow(Dataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, place):
+            time.sleep(2e-3)
+            return dict(inputs=torch.zeros(1), data_samples=0)
+
+    loader = dict(
+        dataset=Slow(),
+        batch_size=4,
+        drop_last=True,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate'),
+    )
+    assert 0 < _loader_rate(loader, 0, 10) <= 500
+    loader['sampler'] = dict(type='InfiniteSampler')
+    assert 0 < _loader_rate(loader, 0, 10) <= 500
+
+
+def test_a_data_set_of_others_has_no_steps(call):
+    with pytest.raises(ConfigError, match='is a RepeatDataset, whose steps'):
+        call(
+            *(benchmark_data, ROOMS, '--cfg-options'),
+            'train_dataloader.dataset._delete_=True',
+            'train_dataloader.dataset.type=RepeatDataset',
+            'train_dataloader.dataset.times=2',
+            'train_dataloader.dataset.dataset.type=SyntheticRooms',
+            'train_dataloader.dataset.dataset.num_rooms=2',
+        )
 
 
 def test_benchmark_of_data_without_files(call):

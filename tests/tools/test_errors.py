@@ -1,5 +1,6 @@
 """Every mistake that a user is likely to make gets its own clear error."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from llm_mde_mm.engine.hooks import SafeCheckpointHook
 from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
 from tests.tools.conftest import ROOT
+from tools import check_data
 
 NYU = str(ROOT / 'configs/llm_mde_nyu_fewshot.py')
 ROOMS = str(ROOT / 'configs/quickstart/rooms.py')
@@ -181,10 +183,16 @@ def test_depth_over_a_picture(tmp_path):
     files = [tmp_path / name for name in ('a.png', 'b.jpg', 'b.png')]
     out = tmp_path / 'out'
     check_outputs(files[:2], out, OUTPUTS)
-    check_outputs(files[1:2], tmp_path, OUTPUTS)
-    with pytest.raises(ConfigError, match='over the picture .*a.png'):
+    with pytest.raises(ConfigError, match='the folder of .*a.png'):
         check_outputs(files[:2], tmp_path, OUTPUTS)
-    check_outputs(files[:2], tmp_path, ['npy'])
+    # A link to a picture that lies where depth would go.
+    out.mkdir()
+    (out / 'a.png').touch()
+    (tmp_path / 'a.png').symlink_to(out / 'a.png')
+    with pytest.raises(ConfigError, match='over the picture .*out/a.png'):
+        check_outputs(files[:1], out, OUTPUTS)
+    check_outputs(files[:1], out, ['npy'])
+    (tmp_path / 'a.png').unlink()
     with pytest.raises(ConfigError, match=r'b.jpg and .*b.png would both'):
         check_outputs(files, out, OUTPUTS)
 
@@ -213,6 +221,65 @@ def test_a_best_score_that_validation_lacks(tmp_path):
         ConfigError, match='names loss; validation gives abs_rel'
     ):
         hook._save_best_checkpoint(None, dict(abs_rel=0.2))
+
+
+def test_no_device(tmp_path):
+    (tmp_path / 'a.pth').touch()
+    for device in ('gpu', 'meta', 'cuda:99'):
+        with pytest.raises(ConfigError, match=f"device is '{device}'"):
+            DepthInferencer(ROOMS, tmp_path / 'a.pth', device)
+
+
+@pytest.mark.parametrize(
+    ('picture', 'said'),
+    [
+        (np.zeros((0, 4, 3), np.uint8), r'\(0, 4, 3\) uint8'),
+        (None, 'input 0 is a NoneType'),
+        (torch.zeros(4, 4, 3), 'input 0 is a Tensor'),
+    ],
+)
+def test_inputs_that_are_no_pictures(picture, said):
+    infer = DepthInferencer.__new__(DepthInferencer)
+    with pytest.raises(DataError, match=said):
+        infer([picture])
+
+
+def test_flipping_leaves_the_callers_config_alone(tmp_path):
+    cfg = launch.load_config(ROOMS)
+    before = copy.deepcopy(cfg.model.to_dict())
+    with pytest.raises(WeightsError):
+        DepthInferencer(cfg, tmp_path / 'gone.pth', flip_tta=True)
+    assert cfg.model.to_dict() == before
+
+
+def test_an_option_below_a_number():
+    with pytest.raises(ConfigError, match='train_cfg.max_epochs.a'):
+        launch.load_config(ROOMS, {'train_cfg.max_epochs.a': 1})
+
+
+def test_what_is_no_config(tmp_path):
+    for name, text in (('a.txt', b''), ('b.py', b'a = b'), ('c.py', b'\xff')):
+        (tmp_path / name).write_bytes(text)
+        with pytest.raises(ConfigError, match=f'{name}: '):
+            launch.load_config(str(tmp_path / name))
+
+
+def test_a_record_without_a_seed(tmp_path):
+    (tmp_path / 'run.json').write_text('{"config": "a = 1"}')
+    with pytest.raises(ConfigError, match="run.json .*'seed'"):
+        launch.recorded_config(str(tmp_path))
+
+
+def test_a_tree_without_splits(tmp_path, monkeypatch):
+    (tmp_path / 'images').mkdir()
+    for more, said in (
+        ([], 'no folder of a split'),
+        (['--cfg-options', 'a=1'], 'not --folder'),
+    ):
+        argv = ['tool', '--folder', str(tmp_path), *more]
+        monkeypatch.setattr(sys, 'argv', argv)
+        with pytest.raises((ConfigError, DataError), match=said):
+            check_data.main()
 
 
 def test_no_checkpoint(tmp_path):

@@ -21,9 +21,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from numpy.testing._private.utils import runstring
+from safetensors.torch import save_file
 
+from llm_mde_mm.utils.adapter_file import adapter_metadata
 from llm_mde_mm.utils.checkpoint import read_checkpoint
-from llm_mde_mm.utils.errors import WeightsError
+from llm_mde_mm.utils.errors import DamagedError, WeightsError
 
 
 class Call:
@@ -244,3 +246,36 @@ def test_nothing_else_may_be_built(files):
         torch.serialization.add_safe_globals(
             [f for f in allowed if f is not os.mkdir]
         )
+
+
+@pytest.mark.parametrize(
+    'values',
+    [
+        torch.zeros(2, dtype=torch.bfloat16),
+        torch.zeros(2, requires_grad=True),
+        torch.zeros(2, dtype=torch.complex64),
+    ],
+)
+def test_a_log_that_numpy_does_not_take(files, values):
+    path, target = files
+    log = dict(values=values, counts=torch.ones(2), max_length=9)
+    hub = dict(log_scalars=dict(loss=log), runtime_info={}, resumed_keys={})
+    torch.save(checkpoint('meta', 0) | {'message_hub': hub}, path)
+    refused(path, target, "the log of 'loss'")
+
+
+@pytest.mark.parametrize('key', ['pretrained', 'versions'])
+@pytest.mark.parametrize('value', [[1], dict(a=torch.zeros(1))])
+def test_names_that_are_none(files, key, value):
+    path, target = files
+    torch.save(checkpoint('meta', 0) | {'meta': {key: value}}, path)
+    refused(path, target, f'meta.{key} is no dict of names')
+
+
+def test_metadata_nested_without_end(tmp_path):
+    path = tmp_path / 'deep.safetensors'
+    whole = dict(state_dict=dict(a=torch.zeros(2)), meta={})
+    about = adapter_metadata(whole) | dict(base='[' * 200_000)
+    save_file(whole['state_dict'], path, about)
+    with pytest.raises(DamagedError, match='deep.safetensors: its metadata'):
+        read_checkpoint(path)
