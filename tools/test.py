@@ -66,7 +66,7 @@ def main() -> None:
         )
     checkpoint = find_checkpoint(args.checkpoint)
     record = checkpoint.parent / RECORD
-    trained = read_record(record.parent)['splits'] if record.is_file() else {}
+    trained = read_record(record.parent) if record.is_file() else {}
     launch.check_data(cfg, ('test',))
     if cfg.get('runner_type') == 'ShardedRunner':
         # What was trained in shares is one file, and tested whole.
@@ -80,7 +80,7 @@ def main() -> None:
     if args.out and is_main_process():
         report = dict(scores)
         report.update(collect_reports(runner.test_loop.evaluator.metrics))
-        report['splits'] = splits_of(runner, trained)
+        report['splits'] = splits_of(runner, trained.get('splits', {}))
         write_report(args.out, report)
         runner.logger.info(f'scores: {args.out}')
 

@@ -36,7 +36,8 @@ if (folder / 'fail').exists():
 with open(folder / 'threads', 'w') as stream:
     stream.write(os.environ.get('OMP_NUM_THREADS', ''))
 record = dict(
-    versions=dict(torch='9'), git='abc', threads=3, device='cpu', config=''
+    versions=dict(torch='9'), git='abc', threads=3, device='cpu', config='',
+    seed=3,
 )
 record['resumed'] = [dict(git='abc'), dict(git='def')]
 (folder / 'run.json').write_text(json.dumps(record))

@@ -26,6 +26,7 @@ from llm_mde_mm.evaluation import (
     eval_mask,
 )
 from llm_mde_mm.evaluation.alignment import ALIGNMENTS
+from llm_mde_mm.evaluation.constant_baseline import constant_scores
 from llm_mde_mm.evaluation.functional import SCORES
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
@@ -202,7 +203,7 @@ def test_the_constant_is_that_of_the_baseline(samples):
     baseline = ConstantBaseline()
     for sample in samples:
         gt = sample['gt_depth_map']['data'][0]
-        baseline.update(gt, eval_mask(gt))
+        baseline.add(constant_scores(gt, eval_mask(gt), baseline.constants))
     depth, scores = baseline.compute()
     assert got['constant_depth'] == pytest.approx(depth)
     assert got['constant_abs_rel'] == pytest.approx(scores['abs_rel'])

@@ -27,9 +27,11 @@ def scores_of(trained, tiny_config, tmp_path, monkeypatch):
 def test_what_is_untouched_has_the_scores_of_the_test(scores_of, capsys):
     # Between two others: neither leaves anything behind.
     order = ['other_prompt', 'untouched', 'mean_patches', 'zero_prompt']
-    reports = scores_of(ablate, '--ablations', *order)
+    # No picture is alone in its batch.
+    batches = ('--cfg-options', 'test_dataloader.batch_size=3')
+    reports = scores_of(ablate, '--ablations', *order, *batches)
     said = capsys.readouterr().out
-    tested = scores_of(test_tool)
+    tested = scores_of(test_tool, *batches)
     assert list(reports) == order
     untouched = reports['untouched']
     assert untouched.pop('what') == 'the model as it is'
