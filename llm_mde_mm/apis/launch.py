@@ -27,13 +27,19 @@ from .tool_process import run_tool
 
 __all__ = ['LAUNCHERS', 'run_tool']
 
-# Top-level keys that this package reads beside MMEngine's.
-_OWN_KEYS = (
-    'custom_imports',
-    'runner_type',
-    'strategy',
-    'model_dtype',
+# Top-level keys that are read beside the arguments of MMEngine's runner: by
+# MMEngine out of the config, and by this package.
+_MORE_KEYS = (
+    'activation_checkpointing',
     'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'strategy',
+    'sync_bn',
+    'model_dtype',
+    'runner_type',
     'test_scenes',
 )
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -173,7 +179,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
 
 
 def _check_keys(cfg: Config, options: Mapping) -> None:
-    known = {*cfg, *inspect.signature(Runner).parameters, *_OWN_KEYS}
+    known = {*cfg, *inspect.signature(Runner).parameters, *_MORE_KEYS}
     for key in options:
         name = key.partition('.')[0]
         if name not in known:
