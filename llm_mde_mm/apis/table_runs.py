@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
+from llm_mde_mm.utils.frozen_base import public_name
 
 from .table_records import epoch_of, training_record
 from .tables import Run, describe_splits, scoring_configs
@@ -133,11 +134,7 @@ def weight_names(cfg: Mapping[str, Any]) -> dict[str, str]:
         part: cfg['model']['backbone'].get(part, {}).get('weights')
         for part in ('vision', 'language')
     }
-    return {
-        part: Path(name).name if Path(name).exists() else name
-        for part, name in parts.items()
-        if name
-    }
+    return {part: public_name(name) for part, name in parts.items() if name}
 
 
 def _open(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,11 @@ from torch import Tensor
 
 from llm_mde_mm.utils.checkpoint_writing import write_safely
 from llm_mde_mm.utils.errors import DamagedError, WeightsError
-from llm_mde_mm.utils.frozen_base import base_digest, tensor_digest
+from llm_mde_mm.utils.frozen_base import (
+    base_digest,
+    public_name,
+    tensor_digest,
+)
 from llm_mde_mm.utils.settings import settings_text, stored_settings
 from llm_mde_mm.utils.versions import package_versions
 
@@ -36,7 +40,7 @@ def adapter_metadata(checkpoint: Mapping) -> dict[str, str]:
     base = checkpoint.get('base') or {}
     config = str(meta.get('cfg', ''))
     weights = {
-        part: Path(name).name if Path(name).exists() else name
+        part: public_name(name)
         for part, name in (meta.get('pretrained') or {}).items()
     }
     return dict(

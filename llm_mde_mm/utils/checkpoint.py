@@ -84,11 +84,8 @@ def resumable_checkpoints(folder: Path) -> list[Path]:
 
 def has_optimizer(path: Path) -> bool:
     """Whether a checkpoint can be gone on from, or is too damaged to tell."""
-    try:
-        check_archive(path, contents=False)
-        return 'optimizer' in _load(path, mmap=True)
-    except Exception:  # a damaged or made-up file can fail in any way
-        return True
+    whole = _peek(path)
+    return whole is None or 'optimizer' in whole
 
 
 def _pointed(pointer: Path) -> Path | None:
@@ -106,12 +103,19 @@ def _iterations(path: Path) -> int:
 
     Names do not tell: they count epochs or iterations, or nothing.
     """
+    meta = (_peek(path) or {}).get('meta')
+    count = meta.get('iter') if isinstance(meta, dict) else None
+    return count if type(count) is int else -1
+
+
+def _peek(path: Path) -> dict | None:
+    """A checkpoint without reading its tensors, None if it is damaged."""
     try:
         check_archive(path, contents=False)
-        meta = _load(path, mmap=True)['meta']
-        return meta['iter'] if type(meta['iter']) is int else -1
+        whole = _load(path, mmap=True)
     except Exception:  # a damaged or made-up file can fail in any way
-        return -1
+        return None
+    return whole if isinstance(whole, dict) else None
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

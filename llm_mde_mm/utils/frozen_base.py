@@ -61,6 +61,11 @@ def pretrained_parts(model: nn.Module) -> dict[str, str]:
     }
 
 
+def public_name(weights: str) -> str:
+    """A name of weights to publish: of a file or folder, the last part."""
+    return Path(weights).name if Path(weights).exists() else weights
+
+
 def base_names(model: nn.Module) -> list[str]:
     """Names of the parameters that are frozen and pretrained."""
     return [
