@@ -91,9 +91,9 @@ class Run(NamedTuple):
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:
-    """Sort key by which ``pictures_4`` comes before ``pictures_16``."""
+    """Sort key: ``0_default``, ``batch_low``, ``run_4``, ``run_16``."""
     return [
-        (part.isdigit(), int(part) if part.isdigit() else 0, part)
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part)
         for part in re.split(r'(\d+)', name)
         if part
     ]

@@ -17,6 +17,7 @@ from llm_mde_mm.apis.tables import (
     describe_splits,
     find_rows,
     make_run,
+    natural_key,
     scoring_configs,
     title_of,
 )
@@ -71,6 +72,12 @@ def test_rows_come_in_order(table):
         find_rows(table, ['gone'])
     with pytest.raises(ConfigError, match='no folder .*nowhere'):
         find_rows(table / 'nowhere')
+
+
+def test_numbers_come_first():
+    names = ['run_16', 'batch_low', '0_default', 'run_4']
+    expected = ['0_default', 'batch_low', 'run_4', 'run_16']
+    assert sorted(names, key=natural_key) == expected
 
 
 def test_the_title_is_the_first_line(table, tmp_path):
