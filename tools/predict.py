@@ -7,12 +7,9 @@ import argparse
 from llm_mde_mm.apis import DepthInferencer, launch, save_prediction  # isort: skip
 from tqdm import tqdm
 
-from llm_mde_mm.apis.depth_inferencer import (
-    DTYPES,
-    OUTPUTS,
-    check_outputs,
-    picture_files,
-)
+from llm_mde_mm.apis.depth_inferencer import DTYPES
+from llm_mde_mm.apis.picture_inputs import picture_files
+from llm_mde_mm.apis.prediction_files import OUTPUTS, check_outputs
 
 
 def parse_args() -> argparse.Namespace:

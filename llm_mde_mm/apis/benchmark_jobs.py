@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from llm_mde_mm.utils.errors import ConfigError
 
-from .depth_inferencer import (
-    DTYPES,
+from .depth_inferencer import DTYPES
+from .picture_inputs import (
     array_item,
     file_item,
     picture_files,

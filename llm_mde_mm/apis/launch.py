@@ -1,47 +1,26 @@
-"""From a config file to a runner: what the command-line tools share."""
+"""From the command line to a runner: what the command-line tools share."""
 
 import argparse
-import difflib
-import inspect
 import logging
 import os
-import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, RUNNERS
 
 from llm_mde_mm.datasets.disjoint import check_disjoint
 from llm_mde_mm.models import LLMDepthEstimator
 from llm_mde_mm.utils.errors import ConfigError, DataError
-from llm_mde_mm.utils.run_record import read_record
-from llm_mde_mm.utils.seeding import share_seed
 
+from .config_files import load_config, recorded_config
 from .tool_process import run_tool
 
-__all__ = ['LAUNCHERS', 'run_tool']
+__all__ = ['LAUNCHERS', 'load_config', 'recorded_config', 'run_tool']
 
-# Top-level keys that are read beside the arguments of MMEngine's runner: by
-# MMEngine out of the config, and by this package.
-_MORE_KEYS = (
-    'activation_checkpointing',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'strategy',
-    'sync_bn',
-    'model_dtype',
-    'runner_type',
-    'test_scenes',
-)
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -126,102 +105,6 @@ def tool_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     # Set by torchrun; older launchers pass it as an argument.
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return cfg
-
-
-def load_config(path: str, options: Mapping | None = None) -> Config:
-    """Read a config file and merge options into it.
-
-    Subsets without a seed of their own get ``randomness.seed``.
-
-    Args:
-        path (str): The config file.
-        options (Mapping | None): Dotted keys and values, as ``--cfg-options``
-            gives them.
-
-    Raises:
-        ConfigError: If there is no such file or base, it is no config, an
-            environment variable of it is set to nothing, or an option does
-            not go with it or begins with a name that neither the config nor
-            MMEngine's runner knows.
-    """
-    if not Path(path).is_file():
-        raise ConfigError(f'there is no config file {path}')
-    # As with `python -m`, a config may import modules of the folder that the
-    # command is run in.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        cfg = Config.fromfile(path)
-    except (
-        OSError,
-        KeyError,
-        SyntaxError,
-        NameError,
-        ImportError,
-        UnicodeError,
-    ) as error:
-        # Of a variable that is set to nothing MMEngine says it is not there.
-        reason = error.args[0] if isinstance(error, KeyError) else error
-        raise ConfigError(f'config {path}: {reason}') from error
-    if options:
-        _check_keys(cfg, options)
-        try:
-            cfg.merge_from_dict(dict(options))
-        except (TypeError, KeyError, AttributeError, IndexError) as error:
-            raise ConfigError(
-                f'--cfg-options {", ".join(options)}: {error}'
-            ) from error
-    cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
-    share_seed(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
-    return cfg
-
-
-def _check_keys(cfg: Config, options: Mapping) -> None:
-    known = {*cfg, *inspect.signature(Runner).parameters, *_MORE_KEYS}
-    for key in options:
-        name = key.partition('.')[0]
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f'; did you mean {close[0]}?' if close else ''
-            raise ConfigError(
-                f'--cfg-options {key}: nothing reads a key {name!r}{hint}'
-            )
-
-
-def recorded_config(folder: str, work_dir: str | None = None) -> Config:
-    """The config of a run, to repeat it from its start.
-
-    Args:
-        folder (str): The run's folder, with its ``run.json``.
-        work_dir (str | None): Folder of the repetition; by default the
-            run's with ``_rerun`` added.
-
-    Raises:
-        ConfigError: If there is no such record, or the two folders are one.
-    """
-    record = read_record(folder)
-    run = Path(folder)
-    whole = run.resolve()
-    work_dir = work_dir or str(whole.with_name(f'{whole.name}_rerun'))
-    if Path(work_dir).resolve() == run.resolve():
-        raise ConfigError(
-            f'--work-dir is the folder of the run itself, {folder}: give '
-            'another one, or leave it out'
-        )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    cfg = Config.fromstring(record['config'], '.py')
-    # Started by --resume PATH it began there; by --resume alone, at 0.
-    cfg.work_dir = work_dir
-    cfg.resume = bool(cfg.get('resume') and cfg.get('load_from'))
-    # A run without a seed in its config had one all the same.
-    cfg.merge_from_dict({'randomness.seed': record['seed']})
-    for hook in cfg.get('custom_hooks', []):
-        if hook.type == 'RunRecordHook':
-            hook.repeats = folder
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
     return cfg
 
 

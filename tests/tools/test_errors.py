@@ -12,11 +12,8 @@ import torch
 from mmseg.registry import DATASETS, MODELS
 
 from llm_mde_mm.apis import DepthInferencer, launch
-from llm_mde_mm.apis.depth_inferencer import (
-    OUTPUTS,
-    check_outputs,
-    picture_files,
-)
+from llm_mde_mm.apis.picture_inputs import picture_files
+from llm_mde_mm.apis.prediction_files import OUTPUTS, check_outputs
 from llm_mde_mm.engine import DepthRunner
 from llm_mde_mm.engine.hooks import SafeCheckpointHook
 from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
