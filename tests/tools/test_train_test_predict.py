@@ -1,6 +1,7 @@
 """What a user types, from training to pictures."""
 
 import json
+import shutil
 import re
 
 import cv2
@@ -208,12 +209,13 @@ def test_benchmark_of_a_model_without_language(run_here, monkeypatch):
     assert not any('language' in part for part in figures['parts'])
 
 
-def test_resume_goes_on_where_the_run_ended(trained, tiny_config):
+def test_resume_goes_on_where_the_run_ended(trained, tiny_config, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / 'run')
     done = run(
         'tools/train.py',
         tiny_config,
         '--work-dir',
-        trained,
+        folder,
         '--resume',
         '--cfg-options',
         'train_cfg.max_epochs=3',
@@ -221,7 +223,7 @@ def test_resume_goes_on_where_the_run_ended(trained, tiny_config):
     console = done.stdout + done.stderr
     assert done.returncode == 0, console[-3000:]
     assert 'resumed epoch: 2, iter: 4' in console
-    assert (trained / 'epoch_3.pth').is_file()
+    assert (folder / 'epoch_3.pth').is_file()
 
 
 def test_amp_trains_and_keeps_float32_weights(tiny_config, tmp_path):
