@@ -1,8 +1,8 @@
 """What a user types, from training to pictures."""
 
 import json
-import shutil
 import re
+import shutil
 
 import cv2
 import numpy as np
