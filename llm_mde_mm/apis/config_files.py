@@ -50,10 +50,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config file {path}')
-    # As with `python -m`, a config may import modules of the folder that the
-    # command is run in.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    _find_own_modules()
     try:
         cfg = Config.fromfile(path)
     except (
@@ -81,6 +78,15 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     return cfg
 
 
+def _find_own_modules() -> None:
+    """Let a config import from the folder that the command is run in.
+
+    As ``python -m`` does.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
 def _check_keys(cfg: Config, options: Mapping) -> None:
     known = {*cfg, *inspect.signature(Runner).parameters, *_MORE_KEYS}
     for key in options:
@@ -105,16 +111,14 @@ def recorded_config(folder: str, work_dir: str | None = None) -> Config:
         ConfigError: If there is no such record, or the two folders are one.
     """
     record = read_record(folder)
-    run = Path(folder)
-    whole = run.resolve()
-    work_dir = work_dir or str(whole.with_name(f'{whole.name}_rerun'))
-    if Path(work_dir).resolve() == run.resolve():
+    run = Path(folder).resolve()
+    work_dir = work_dir or str(run.with_name(f'{run.name}_rerun'))
+    if Path(work_dir).resolve() == run:
         raise ConfigError(
             f'--work-dir is the folder of the run itself, {folder}: give '
             'another one, or leave it out'
         )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    _find_own_modules()
     cfg = Config.fromstring(record['config'], '.py')
     # Started by --resume PATH it began there; by --resume alone, at 0.
     cfg.work_dir = work_dir
