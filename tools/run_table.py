@@ -5,8 +5,7 @@ import argparse
 import os
 import signal
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,17 +19,11 @@ from llm_mde_mm.apis.table_files import (
     write_pages,
     write_sheet,
 )
-from llm_mde_mm.apis.table_results import (
-    check_current,
-    find_finished,
-    in_turns,
-    read_result,
-    seconds_left,
-)
-from llm_mde_mm.apis.table_runs import Setting, execute, is_trained, stop_all
-from llm_mde_mm.apis.tables import Run, describe_splits, find_rows, make_run
-from llm_mde_mm.evaluation.report import write_report
-from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
+from llm_mde_mm.apis.table_progress import Progress
+from llm_mde_mm.apis.table_results import check_current
+from llm_mde_mm.apis.table_runs import Setting
+from llm_mde_mm.apis.tables import Run, find_rows, make_run
+from llm_mde_mm.utils.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -129,98 +122,6 @@ def table_folder(name: str) -> Path:
     return known if known.is_dir() else Path(name)
 
 
-class Progress:
-    """Runs a table's runs and says how far it is.
-
-    Args:
-        args (argparse.Namespace): The command line.
-        total (int): Number of runs.
-    """
-
-    def __init__(self, args: argparse.Namespace, total: int) -> None:
-        self.setting = Setting(
-            ROOT / 'tools',
-            Path(args.work_dir),
-            args.amp,
-            args.ablate,
-            flags_of(args),
-            args.jobs,
-        )
-        self.results = Path(args.results)
-        self.jobs, self.total = args.jobs, total
-        self.seconds: list[float] = []
-        self.ended = 0
-        # Folder of each run that is done, which may be an equal run's.
-        self.places: dict[str, Path] = {}
-
-    def make(self, run: Run) -> str:
-        """Make a run unless it is finished; return how it went."""
-        path = self.results / run.table / f'{run.name}.json'
-        result = find_finished(
-            run, self.results, describe_splits(run.cfg), self.setting.ablate
-        )
-        folder = self.setting.folder(run.table, run.name)
-        if result is not None:
-            place = result.get('same_as')
-            self.places[run.name] = (
-                self.setting.work_dir / place if place else folder
-            )
-            if path.is_file() and read_result(path) == result:
-                return 'finished before'
-            write_report(path, result)
-            return f'equal to {place}'
-        if path.is_file() and not is_trained(folder):
-            raise ConfigError(
-                f'{path} has no ablations, and {folder} no trained weights to '
-                'make them with: delete the file to train again'
-            )
-        start = time.monotonic()
-        log = folder / 'console.log'
-        print(f'{run.table}/{run.name} runs, log: {log}', flush=True)
-        result = execute(run, self.setting)
-        write_report(path, result)
-        self.places[run.name] = folder
-        self.seconds.append(time.monotonic() - start)
-        scores = ', '.join(
-            f'{split} {report["abs_rel"]:.3f}'
-            for split, report in result['scores'].items()
-            if report.get('abs_rel') is not None
-        )
-        return f'Abs Rel {scores}, {self.seconds[-1] / 60:.1f} min'
-
-    def say(self, run: Run, text: str) -> None:
-        """Print a line about a run that has ended."""
-        self.ended += 1
-        left = self.total - self.ended
-        line = f'[{self.ended}/{self.total}] {run.table}/{run.name}: {text}'
-        remaining = seconds_left(self.seconds, left, self.jobs)
-        if left and remaining is not None:
-            line += f'; about {remaining / 60:.1f} min left'
-        print(line, flush=True)
-
-    def make_all(self, runs: list[Run]) -> list[str]:
-        """Make all runs; return the names of those that failed."""
-        failed = []
-        pool = ThreadPoolExecutor(self.jobs)
-        try:
-            for turn in in_turns(runs):
-                waiting = {pool.submit(self.make, run): run for run in turn}
-                for future in as_completed(waiting):
-                    run = waiting[future]
-                    try:
-                        self.say(run, future.result())
-                    except LLMMDEError as error:
-                        failed.append(run.name)
-                        self.say(run, f'FAILED: {error}')
-        except BaseException:
-            # No further run starts, and those under way end.
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop_all()
-            raise
-        pool.shutdown()
-        return failed
-
-
 def draw_sheet(
     args: argparse.Namespace, runs: list[Run], places: dict[str, Path]
 ) -> None:
@@ -259,7 +160,15 @@ def main() -> None:
         first = [run.cfg for run in runs if run.seed == args.seeds[0]]
         sheet_places(common_pictures(first), args.pictures)
     failed: list[str] = []
-    progress = Progress(args, len(runs))
+    setting = Setting(
+        ROOT / 'tools',
+        Path(args.work_dir),
+        args.amp,
+        args.ablate,
+        flags_of(args),
+        args.jobs,
+    )
+    progress = Progress(setting, args.results, partial(print, flush=True))
     if not args.collect_only:
         failed = progress.make_all(runs)
     files = write_pages(name, results)
