@@ -30,6 +30,7 @@ _FREE_IN_RESUME = {
     'fused',
     'foreach',
     'with_cp',
+    'attn_implementation',
 }
 # What no prediction depends on, or what a test may choose: how pictures are
 # padded, and the words of the prompt that name the data.
@@ -37,6 +38,7 @@ _TRAINING_ONLY = {
     'test_cfg',
     'train_cfg',
     'with_cp',
+    'attn_implementation',
     'dropout',
     'finetune',
     'loss_decode',

@@ -251,6 +251,7 @@ def test_what_a_run_may_change_as_it_goes_on(finished, train, tmp_path):
             'train_cfg.max_epochs': 3,
             'model.test_cfg': dict(mode='whole', flip=True),
             'model.backbone.language.weights': 'random',
+            'model.backbone.language.attn_implementation': 'eager',
             # The default, by name.
             'model.decode_head.min_depth': 1e-3,
             'optim_wrapper.accumulative_counts': 2,
@@ -282,6 +283,7 @@ def test_other_settings_for_a_prediction(finished, train):
     head.max_depth = 10.0
     head.initial_depth = 3.0
     head.loss_decode = [dict(type='ScaleInvariantLogLoss', loss_weight=9.0)]
+    backbone.language.attn_implementation = 'eager'
     backbone.language.dropout = backbone.vision.lora.dropout = 0.5
     backbone.prompt.dataset = 'corridor photograph with metric depth.'
     cfg.model.data_preprocessor.size_divisor = 16
