@@ -5,7 +5,6 @@ import argparse
 import os
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -122,6 +121,11 @@ def table_folder(name: str) -> Path:
     return known if known.is_dir() else Path(name)
 
 
+def tell(line: str) -> None:
+    """Print a line at once: threads would come between it and its end."""
+    print(f'{line}\n', end='', flush=True)
+
+
 def draw_sheet(
     args: argparse.Namespace, runs: list[Run], places: dict[str, Path]
 ) -> None:
@@ -168,7 +172,7 @@ def main() -> None:
         flags_of(args),
         args.jobs,
     )
-    progress = Progress(setting, args.results, partial(print, flush=True))
+    progress = Progress(setting, args.results, tell)
     if not args.collect_only:
         failed = progress.make_all(runs)
     files = write_pages(name, results)
