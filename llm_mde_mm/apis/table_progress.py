@@ -1,5 +1,6 @@
 """Make a table's runs, several at once, and say how far they are."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -32,7 +33,8 @@ class Progress:
         results: str | Path,
         tell: Callable[[str], object],
     ) -> None:
-        self.setting = setting
+        self._stop = threading.Event()
+        self.setting = setting._replace(stopped=self._stop.is_set)
         self.results = Path(results)
         self.tell = tell
         self.places: dict[str, Path] = {}
@@ -55,6 +57,7 @@ class Progress:
                         self._say(run, f'FAILED: {error}', len(runs))
         except BaseException:
             # No further run starts, and those under way end.
+            self._stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             stop_all()
             raise

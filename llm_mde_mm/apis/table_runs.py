@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,8 @@ class Setting(NamedTuple):
             scores, for the record.
         jobs (int): How many run at once. Each takes its share of the
             processor's cores, unless ``OMP_NUM_THREADS`` says otherwise.
+        stopped (Callable[[], bool]): Whether :func:`stop_all` has been
+            called, which cannot reach a tool that only then starts.
     """
 
     tools: Path
@@ -49,6 +51,7 @@ class Setting(NamedTuple):
     ablate: bool = False
     flags: tuple[str, ...] = ()
     jobs: int = 1
+    stopped: Callable[[], bool] = bool
 
     def folder(self, table: str, name: str) -> Path:
         """Folder of a run's log and checkpoints."""
@@ -215,6 +218,8 @@ def _call(setting: Setting, command: Sequence, log: Path) -> int:
             env=environment,
         )
         _live.add(process.pid)
+        if setting.stopped():
+            process.terminate()
         # Not process.wait(), which tells nothing of memory.
         _, status, usage = os.wait4(process.pid, 0)
         _live.discard(process.pid)

@@ -204,6 +204,14 @@ def test_a_run_can_be_stopped(run, setting):
     stop_all()
 
 
+def test_what_starts_after_the_stop_is_stopped(run, setting):
+    tool = setting.tools / 'train.py'
+    tool.write_text('import time\ntime.sleep(60)\n')
+    stopped = setting._replace(stopped=lambda: True)
+    with pytest.raises(RunFailed, match=f'ended with -{SIGTERM:d}'):
+        execute(run, stopped)
+
+
 def test_weights_are_called_by_the_last_part_of_their_path(tmp_path):
     backbone = dict(
         vision=dict(weights=str(tmp_path)), language=dict(weights='who/bert')
