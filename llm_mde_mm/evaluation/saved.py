@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from llm_mde_mm.datasets.splits import all_names, first_names
-from llm_mde_mm.datasets.transforms.loading import read_depth
+from llm_mde_mm.datasets.transforms.reading import read_depth
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 SUFFIXES = ('.png', '.npy', '.pfm')

@@ -5,6 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
+from llm_mde_mm.apis.table_digest import config_digest
 from llm_mde_mm.apis.table_results import (
     check_current,
     find_finished,
@@ -13,7 +14,6 @@ from llm_mde_mm.apis.table_results import (
     seconds_left,
 )
 from llm_mde_mm.apis.tables import (
-    config_digest,
     describe_splits,
     find_rows,
     make_run,

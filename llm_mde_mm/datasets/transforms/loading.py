@@ -1,96 +1,15 @@
-"""Reading a picture and its depth map; a damaged file raises, by name."""
+"""Loading a picture and its depth map into a pipeline's results."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from llm_mde_mm.datasets.transforms.depth_formats import parse_npy, parse_pfm
 from llm_mde_mm.datasets.transforms.geometry import fit_picture
+from llm_mde_mm.datasets.transforms.reading import decode_file, read_depth
 from llm_mde_mm.utils.errors import ConfigError, DataError
-
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
-_PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
-_FORMATS = {'.npy': parse_npy, '.pfm': parse_pfm}
-
-
-def _read(path: str, kind: str) -> bytes:
-    """Return a file's bytes, or say that it is missing or empty."""
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f'{path}: {kind} is missing') from error
-    except OSError as error:
-        raise DataError(f'{path}: {kind} cannot be read: {error}') from error
-    if not data:
-        raise DataError(f'{path}: {kind} is empty (0 bytes); copy it again')
-    return data
-
-
-def _check_hash(path: str, kind: str, data: bytes, sha256: str | None) -> None:
-    """Raise if bytes that decode are not those that a manifest lists."""
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        raise DataError(
-            f'{path}: {kind} is not the file that the manifest or index '
-            'lists, its SHA-256 differs: it is damaged or was changed; copy '
-            'it again, or set check_hashes=False'
-        )
-
-
-def _is_cut_off(data: bytes) -> bool:
-    """Say whether a JPEG or PNG ends early.
-
-    Many OpenCV versions fill the rest of a truncated JPEG with grey and
-    report nothing. The end marker is looked for behind the last scan, since
-    an embedded preview has one of its own; it cannot occur inside a scan,
-    where every 0xFF is followed by 0x00 or a restart marker.
-    """
-    if data.startswith(_JPEG_START):
-        return data.find(_JPEG_END, max(data.rfind(_JPEG_SCAN), 0)) < 0
-    return data.startswith(_PNG_START) and _PNG_END not in data
-
-
-def _decode(
-    path: str, kind: str, flags: int, sha256: str | None
-) -> np.ndarray:
-    """Read and decode a file.
-
-    Args:
-        path: The file.
-        kind: What to call it in a message.
-        flags: OpenCV's imread flags.
-        sha256: What the file's digest must be, if that is known.
-
-    Returns:
-        Pixels, (H, W) or (H, W, C).
-
-    Raises:
-        DataError: The file is missing, empty, another than ``sha256`` says,
-            truncated or no picture.
-    """
-    data = _read(path, kind)
-    if _is_cut_off(data):
-        raise DataError(
-            f'{path}: {kind} is truncated ({len(data)} bytes without an end '
-            'marker); copy it again'
-        )
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise DataError(
-            f'{path}: {kind} cannot be decoded: {error}'
-        ) from error
-    if pixels is None:
-        raise DataError(
-            f'{path}: {kind} cannot be decoded ({len(data)} bytes): it is '
-            'damaged or no picture'
-        )
-    _check_hash(path, kind, data, sha256)
-    return pixels
 
 
 def _is_turned(path: str, image: np.ndarray) -> bool:
@@ -99,7 +18,7 @@ def _is_turned(path: str, image: np.ndarray) -> bool:
         if b'Exif' not in stream.read(1 << 16):
             return False
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    return not np.array_equal(_decode(path, 'picture', flags, None), image)
+    return not np.array_equal(decode_file(path, 'picture', flags, None), image)
 
 
 @TRANSFORMS.register_module()
@@ -123,7 +42,7 @@ class LoadPicture(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add the picture to ``results``."""
         path = results['img_path']
-        image = _decode(
+        image = decode_file(
             path, 'picture', cv2.IMREAD_COLOR, results.get('image_sha256')
         )
         if results.get('depth_map_path') and _is_turned(path, image):
@@ -232,41 +151,3 @@ class LoadDepth(BaseTransform):
             f'invalid_values={self.invalid_values}, '
             f'resize_picture={self.resize_picture})'
         )
-
-
-def read_depth(path: str, sha256: str | None = None) -> np.ndarray:
-    """Return a depth file's stored values (H, W), in the file's own unit.
-
-    Args:
-        path: ``.npy``, ``.pfm``, or a 16-bit picture such as PNG.
-        sha256: What the file's digest must be, if that is known.
-
-    Raises:
-        DataError: See :class:`LoadDepth`.
-    """
-    parse = _FORMATS.get(Path(path).suffix.lower())
-    if parse is not None:
-        data = _read(path, 'depth map')
-        try:
-            values = parse(data)
-        except ValueError as error:
-            raise DataError(
-                f'{path}: depth map cannot be decoded: {error}'
-            ) from error
-        _check_hash(path, 'depth map', data, sha256)
-        return values
-    depth = _decode(path, 'depth map', cv2.IMREAD_UNCHANGED, sha256)
-    if depth.dtype == np.uint8:
-        raise DataError(
-            f'{path}: depth map is 8-bit; 16-bit millimetres expected, '
-            'a colour picture or a converted file?'
-        )
-    if depth.dtype != np.uint16:
-        raise DataError(
-            f'{path}: depth map is {depth.dtype}; 16-bit millimetres expected'
-        )
-    if depth.ndim != 2:
-        raise DataError(
-            f'{path}: depth map has {depth.shape[2]} channels; 1 expected'
-        )
-    return depth
