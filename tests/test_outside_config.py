@@ -1,5 +1,7 @@
 """A config outside the repository swaps parts by inheritance and trains."""
 
+import re
+
 from tests.tools.conftest import ROOT, run
 
 CONFIG = f"""
@@ -14,6 +16,8 @@ model = dict(
     decode_head=dict(
         _delete_=True, type='BilinearHead', in_channels=96,
         loss_decode=[dict(type='ScaleInvariantLogLoss')]))
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys={{'backbone.language': dict(lr_mult=0.1)}}))
 train_cfg = dict(max_epochs=1)
 train_dataloader = dict(
     batch_size=2, num_workers=0, persistent_workers=False,
@@ -31,4 +35,7 @@ def test_head_and_language_model_are_swapped(tmp_path):
     console = done.stdout + done.stderr
     assert done.returncode == 0, console[-3000:]
     assert 'decode_head.linear' in console
+    # Each part's rate stands in one table, not in three lines a parameter.
+    assert re.search(r'backbone\.language .* 2\.0e-04\n', console)
+    assert 'paramwise_options' not in console
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()

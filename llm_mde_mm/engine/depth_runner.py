@@ -151,8 +151,10 @@ _FILE_ONLY = (
     '"HardDiskBackend"',
     'Distributed training is not used',
     'Failed to search registry',
-    # One line for each frozen parameter, where parts differ in their rate.
+    # A line for each frozen parameter and three for each trained one, where
+    # parts differ in their rate; the table of parameters has it.
     'is skipped since its requires_grad=False',
+    'paramwise_options -- ',
 )
 
 

@@ -6,7 +6,6 @@ layers get one and says so when none does.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -208,37 +207,3 @@ def set_finetuning(
                 'does not call them, or nothing reads what they give. Leave '
                 'them out of lora.targets'
             )
-
-
-def trainable_table(model: nn.Module, depth: int = 2) -> str:
-    """Parameters and trained parameters of each part, as a text table.
-
-    Args:
-        model (nn.Module): Any network.
-        depth (int): How many levels of submodules make a part's name.
-
-    Returns:
-        str: One row a part and a row for the sum, counts in thousands.
-    """
-    total: Counter = Counter()
-    trained: Counter = Counter()
-    for name, parameter in model.named_parameters():
-        part = '.'.join(name.split('.')[:-1][:depth]) or name
-        total[part] += parameter.numel()
-        trained[part] += parameter.numel() * parameter.requires_grad
-    width = max([len(part) for part in total] + [5])
-    row = '{:<{w}}  {:>14}  {:>14}'.format
-    lines = [row('part', 'parameters', 'trained', w=width)]
-    lines += [
-        row(part, f'{total[part]:,}', f'{trained[part]:,}', w=width)
-        for part in total
-    ]
-    lines.append(
-        row(
-            'all',
-            f'{sum(total.values()):,}',
-            f'{sum(trained.values()):,}',
-            w=width,
-        )
-    )
-    return '\n'.join(lines)

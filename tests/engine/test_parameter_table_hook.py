@@ -34,13 +34,19 @@ def small_model():
 @pytest.mark.parametrize(
     'depth, rows',
     [
-        (1, [['vision', '26', '10'], ['head', '2,002', '2,002']]),
+        (
+            1,
+            [
+                ['vision', '26', '10', '1.0e-03'],
+                ['head', '2,002', '2,002', '1.0e-05', 'to', '1.0e-04'],
+            ],
+        ),
         (
             2,
             [
                 ['vision.0', '16', '0'],
-                ['vision.1', '10', '10'],
-                ['head', '2,002', '2,002'],
+                ['vision.1', '10', '10', '1.0e-03'],
+                ['head', '2,002', '2,002', '1.0e-05', 'to', '1.0e-04'],
             ],
         ),
     ],
@@ -49,14 +55,26 @@ def test_the_table_of_a_small_model(wrap, depth, rows):
     """Counted by hand: 3 * 4 + 4, 4 * 2 + 2 and 1000 * 2 + 2."""
     LINES.clear()
     hook = HOOKS.build(dict(type='ParameterTableHook', depth=depth))
+    model = small_model()
+    # A warm-up has begun; what it leads to is shown.
+    groups = [
+        dict(params=[*model.vision[1].parameters()], lr=1e-6, initial_lr=1e-3),
+        dict(params=[model.head.weight], lr=1e-5),
+        dict(params=[model.head.bias], lr=1e-4),
+    ]
+    optimizer = SimpleNamespace(param_groups=groups)
     hook.before_train(
-        SimpleNamespace(model=wrap(small_model()), logger=LOGGER)
+        SimpleNamespace(
+            model=wrap(model),
+            logger=LOGGER,
+            optim_wrapper=SimpleNamespace(optimizer=optimizer),
+        )
     )
     (text,) = LINES
     title, *table = text.splitlines()
     assert title == 'parameters:'
     assert [line.split() for line in table] == [
-        ['part', 'parameters', 'trained'],
+        ['part', 'parameters', 'trained', 'learning', 'rate'],
         *rows,
         ['all', '2,028', '2,012'],
     ]

@@ -12,9 +12,9 @@ from llm_mde_mm.models.adapters import (
     linear_layers,
     merge_adapters,
     set_finetuning,
-    trainable_table,
 )
 from llm_mde_mm.utils.errors import ConfigError
+from llm_mde_mm.utils.parameter_table import parameter_table
 
 
 def make_bert():
@@ -137,11 +137,10 @@ def test_wrong_settings(mode, lora, message):
         set_finetuning(make_bert(), mode, lora, lambda: None)
 
 
-def test_trainable_table_adds_up():
+def test_parameter_table_adds_up():
     model = make_bert()
     set_finetuning(model, 'lora', dict(rank=2), lambda: output(model))
-    rows = [line.split() for line in trainable_table(model).splitlines()]
-    assert rows[0] == ['part', 'parameters', 'trained']
+    rows = [line.split() for line in parameter_table(model, {}).splitlines()]
     counts = {r[0]: [int(c.replace(',', '')) for c in r[1:]] for r in rows[1:]}
     total = counts.pop('all')
     assert total == [sum(c) for c in zip(*counts.values(), strict=True)]
