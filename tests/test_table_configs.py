@@ -20,6 +20,10 @@ ROWS = [
 ]
 SUBSET = 'train_dataloader.dataset.subset'
 LANGUAGE, VISION = 'model.backbone.language', 'model.backbone.vision'
+NO_PATH = {
+    'model.neck.vision_channels',
+    'model.decode_head.picture_channels',
+}
 # What a row may change beside the recipe, by its table or its own name.
 FACTORS = {
     'table1': {SUBSET},
@@ -40,14 +44,15 @@ FACTORS = {
     '4_attention': {f'{LANGUAGE}.control'},
     '5_no_language': {'model.backbone'},
     '6_other_prompt': {'model.backbone.prompt.type'},
-    '7_no_path': {
-        'model.neck.vision_channels',
-        'model.decode_head.picture_channels',
-    },
+    '7_no_path': NO_PATH,
     '8_conv_head': {
         *('model.backbone', 'model.decode_head', 'train_pipeline'),
         *('train_dataloader.dataset.pipeline', 'train_cfg'),
     },
+    **dict.fromkeys(
+        ('9_no_path_identity', '10_no_path_random', '11_no_path_attention'),
+        {*NO_PATH, f'{LANGUAGE}.control'},
+    ),
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
@@ -172,7 +177,7 @@ def distinct(paths):
 def test_every_rows_model_predicts(tiny_recipe):
     paths = [p for p in ROWS if p.parent.name != 'backbones']
     cases = distinct(paths)
-    assert len(cases) == 18
+    assert len(cases) == 21
     inputs = torch.randn(2, 3, 96, 128)
     for path, cfg in cases:
         model = MODELS.build(cfg).eval()
