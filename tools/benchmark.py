@@ -10,9 +10,11 @@ from pathlib import Path
 # The package comes first: it says what to do where OpenCV does not load.
 from llm_mde_mm.apis import launch  # isort: skip
 import torch
+from mmengine.logging import MMLogger
 
 from llm_mde_mm.apis.benchmark import Settings, benchmark
 from llm_mde_mm.apis.depth_inferencer import DTYPES
+from llm_mde_mm.engine.depth_runner import quieten
 from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import WeightsError
 
@@ -78,6 +80,7 @@ def measure(args: argparse.Namespace) -> dict:
         args.pictures,
         args.checkpoint,
     )
+    quieten(MMLogger.get_current_instance())
     try:
         return benchmark(cfg, settings, args.floor)
     except WeightsError as error:

@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from llm_mde_mm.engine.depth_runner import quieten
 from llm_mde_mm.utils.errors import ConfigError
 
 from .depth_inferencer import DTYPES
@@ -224,7 +222,6 @@ def _optimizer(
     }
     in_fp32 = settings.dtype == 'fp32'
     wrapper['type'] = 'OptimWrapper' if in_fp32 else 'BF16OptimWrapper'
-    quieten(MMLogger.get_current_instance())
     return build_optim_wrapper(model, wrapper)
 
 

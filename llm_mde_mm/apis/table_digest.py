@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+
+from llm_mde_mm.utils.settings import stripped
 
 # What a score may depend on, and keys below it that it does not.
 _PARTS = (
@@ -64,29 +64,16 @@ def config_digest(cfg: Mapping, amp: bool = False) -> str:
         cfg (Mapping): The whole config.
         amp (bool): Whether training is in mixed precision.
     """
-    kept = _plain({key: cfg[key] for key in _PARTS if key in cfg})
+    parts = {key: cfg[key] for key in _PARTS if key in cfg}
     named = cfg.get('default_hooks', {})
     more = [hook for name, hook in named.items() if name not in _STANDARD]
     hooks = [
-        _plain(hook)
+        hook
         for hook in (*cfg.get('custom_hooks', ()), *more)
         if hook.get('type') not in _ONLOOKERS
     ]
     saving = named.get('checkpoint', {})
     best = [saving.get(key) for key in ('interval', 'save_best', 'rule')]
+    kept, hooks = stripped([parts, hooks], _PLACES, _NAMES)
     text = json.dumps([kept, hooks, best, amp], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: Path(part).name
-            if key in _NAMES and isinstance(part, str)
-            else _plain(part)
-            for key, part in value.items()
-            if key not in _PLACES
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value

@@ -64,7 +64,9 @@ def settings_text(cfg: Mapping, parts: Collection[str] = _PARTS) -> str:
         str: JSON.
     """
     kept = {part: cfg[part] for part in parts if cfg.get(part) is not None}
-    return json.dumps(_without_sources(kept), default=_text)
+    # No tensor shows the tokeniser; its folder may have moved.
+    plain = stripped(kept, _SOURCES, {'tokenizer'})
+    return json.dumps(plain, default=_text)
 
 
 def stored_settings(meta: Mapping, path: str | Path) -> dict[str, Any]:
@@ -139,18 +141,29 @@ def check_settings(
         )
 
 
-def _without_sources(value: Any) -> Any:
+def stripped(
+    value: Any, left_out: Collection[str], by_name: Collection[str]
+) -> Any:
+    """A part of a config without what is a matter of the machine.
+
+    Args:
+        value (Any): The part.
+        left_out (Collection[str]): Keys that are left out, at any depth.
+        by_name (Collection[str]): Keys whose paths keep their last part.
+
+    Returns:
+        Any: Plain dictionaries, lists and the values in them.
+    """
     if isinstance(value, Mapping):
         return {
-            # No tensor shows the tokeniser; its folder may have moved.
             str(key): Path(item).name
-            if key == 'tokenizer' and isinstance(item, str)
-            else _without_sources(item)
+            if key in by_name and isinstance(item, str)
+            else stripped(item, left_out, by_name)
             for key, item in value.items()
-            if key not in _SOURCES
+            if key not in left_out
         }
     if isinstance(value, list | tuple):
-        return [_without_sources(item) for item in value]
+        return [stripped(item, left_out, by_name) for item in value]
     return value
 
 
