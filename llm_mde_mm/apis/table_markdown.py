@@ -29,8 +29,13 @@ def markdown(
             probe, to stand below the rows.
     """
     first = rows[0].results[0]
-    command = shlex.join(_command(table, rows))
+    flags = min((_flags(row) for row in rows), key=len)
+    command = shlex.join([*_command(table, rows), *flags])
     parts = [f'# {table}', f'```bash\n{command}\n```']
+    others = [row for row in rows if _flags(row) != flags]
+    if others:
+        named = [f'{r.name} `{shlex.join(_flags(r))}`' for r in others]
+        parts.append('Run with other options: ' + '; '.join(named) + '.')
     parts.append(
         _table(['row', 'what'], [[row.name, row.title] for row in rows])
     )
@@ -56,7 +61,7 @@ def markdown(
 
 
 def _command(table: str, rows: Sequence[Row]) -> list[str]:
-    """What made the results; weights by the last part of their names."""
+    """What made the results, but for the flags that a row keeps."""
     results = [result for row in rows for result in row.results]
     seeds = sorted({result['seed'] for result in results})
     command = ['python', 'tools/run_table.py', table, '--rows']
@@ -72,7 +77,12 @@ def _command(table: str, rows: Sequence[Row]) -> list[str]:
             command += [option, *names]
     if any(result.get('ablations') for result in results):
         command.append('--ablate')
-    return [*command, *results[0].get('flags', ())]
+    return command
+
+
+def _flags(row: Row) -> list[str]:
+    """What else the command line of a row's first run had."""
+    return row.results[0].get('flags', [])
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

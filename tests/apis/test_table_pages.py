@@ -103,7 +103,17 @@ def test_the_page_has_mean_spread_and_change(results):
         *('fixed', '28', '2.0 M', '0.5 M', '1.5 min', '3.0 GB', '6.0 MB'),
         *('10 ± 1', '-'),
     ]
-    assert 'Parts taken away' not in page
+    assert 'Parts taken away' not in page and 'other options' not in page
+
+
+def test_the_command_serves_all_rows(results):
+    # A row without a language model refuses a setting of one.
+    for run in results[:3]:
+        run['flags'] = ['--amp', '--cfg-options', 'model.a=eager']
+    page = markdown('table3', group_rows(results))
+    assert '--vit clip --amp\n```' in page
+    other = 'none `--amp --cfg-options model.a=eager`'
+    assert f'\n\nRun with other options: {other}.\n\n' in page
 
 
 def test_the_interval_stands_beside_its_score(results):
