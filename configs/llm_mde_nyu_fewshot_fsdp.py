@@ -1,7 +1,7 @@
 """The main job with the weights spread over the processes (FSDP).
 
-For a language model that does not fit one card. The batch is that of all
-processes together, as with DDP: 7 pictures each.
+For a language model that does not fit one card. As with DDP, each process
+takes 7 pictures a step.
 
 Command: LLM_WEIGHTS=NAME tools/dist_train.sh \
     configs/llm_mde_nyu_fewshot_fsdp.py 4

@@ -51,7 +51,10 @@ def parse_args() -> argparse.Namespace:
         help='what the rows change (configs/llm_mde_three_splits.py)',
     )
     parser.add_argument(
-        '--results', default='results', metavar='DIR', help='results'
+        '--results',
+        default='work_dirs/results',
+        metavar='DIR',
+        help='scores, pages and plots (work_dirs/results)',
     )
     parser.add_argument(
         '--work-dir',

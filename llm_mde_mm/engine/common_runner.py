@@ -1,13 +1,15 @@
 """What a runner does alike, be the model in one piece or spread."""
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mmengine
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -15,6 +17,7 @@ from torch import nn
 from llm_mde_mm.evaluation import MonocularDepthMetric
 from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.utils.frozen_base import pretrained_parts
+from llm_mde_mm.utils.seeding import share_seed
 from llm_mde_mm.utils.settings import (
     check_settings,
     other_settings,
@@ -27,12 +30,27 @@ from .resume_run import resume_run
 
 
 class CommonRunner:
-    """Goes before MMEngine's runner in the bases of ours."""
+    """Goes before MMEngine's runner in the bases of ours.
+
+    ``randomness.seed`` also draws the subsets that have no seed of their own.
+    """
 
     # MMEngine's runner has these.
     model: Any
     cfg: Any
     checkpoint_content: Any
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> Self:
+        """Build the runner of a config.
+
+        Args:
+            cfg (Config | dict): The whole config; left as it is.
+        """
+        cfg = copy.deepcopy(cfg)
+        share_seed(cfg)
+        parent: Any = super()
+        return parent.from_cfg(cfg)
 
     @property
     def bare_model(self) -> nn.Module:

@@ -1,18 +1,17 @@
 """MMEngine's runner, able to use several processes without a GPU."""
 
-import copy
 import logging
+from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.utils.errors import ConfigError
-from llm_mde_mm.utils.seeding import share_seed
 
 from .checkpointing import CheckpointRunner
 
@@ -27,19 +26,7 @@ class DepthRunner(CheckpointRunner):
 
     ``model_dtype`` of the config casts the model. In 'float64' the order of a
     sum, by which one process differs from two, stays below notice.
-    ``randomness.seed`` also draws the subsets that have no seed of their own.
     """
-
-    @classmethod
-    def from_cfg(cls, cfg: Config | dict) -> 'DepthRunner':
-        """Build the runner of a config.
-
-        Args:
-            cfg (Config | dict): The whole config; left as it is.
-        """
-        cfg = copy.deepcopy(cfg)
-        share_seed(cfg)
-        return super().from_cfg(cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model, cast as the config says.
@@ -56,6 +43,24 @@ class DepthRunner(CheckpointRunner):
         return cast_model(
             super().build_model(model), self.cfg.get('model_dtype')
         )
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper:
+        """Build the optimizer with its wrapper.
+
+        Args:
+            optim_wrapper (Any): MMEngine's config of it.
+
+        Raises:
+            ConfigError: If there are several optimizers.
+        """
+        built = super().build_optim_wrapper(optim_wrapper)
+        if isinstance(built, OptimWrapperDict):
+            raise ConfigError(
+                'optim_wrapper has several optimizers, which the hooks here '
+                'neither guard nor resume: give one, with rates of its own '
+                'for each part by paramwise_cfg.custom_keys'
+            )
+        return built
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group over gloo where there is no GPU.

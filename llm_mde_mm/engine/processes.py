@@ -29,9 +29,11 @@ def start_gloo(launcher: str, dist_cfg: Mapping | None) -> None:
         or torch_dist.is_initialized()
     ):
         return
-    # srun names rank and size by other words than torchrun.
+    # srun and mpirun name rank and size by other words than torchrun.
     if launcher == 'slurm':
         _slurm_to_torchrun()
+    elif launcher == 'mpi':
+        _mpi_to_torchrun()
     seconds = (dist_cfg or {}).get('timeout')
     torch_dist.init_process_group(
         backend='gloo',
@@ -52,6 +54,17 @@ def _slurm_to_torchrun() -> None:
     os.environ['RANK'] = os.environ['SLURM_PROCID']
     os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
     os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
+
+
+def _mpi_to_torchrun() -> None:
+    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+    os.environ.setdefault('MASTER_PORT', '29500')
+    for theirs, ours in (
+        ('RANK', 'RANK'),
+        ('SIZE', 'WORLD_SIZE'),
+        ('LOCAL_RANK', 'LOCAL_RANK'),
+    ):
+        os.environ[ours] = os.environ[f'OMPI_COMM_WORLD_{theirs}']
 
 
 def check_norm_layers(model: nn.Module) -> None:

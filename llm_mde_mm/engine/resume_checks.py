@@ -63,10 +63,6 @@ def check_resumable(checkpoint: dict, path: Path, runner: Any) -> None:
 
 def _other_lengths(theirs: Any, ours: Any) -> Iterator[str]:
     """In words, how the schedulers' lengths differ."""
-    if isinstance(ours, Mapping):  # several optimizers, by name
-        for name, group in ours.items():
-            yield from _other_lengths(theirs[name], group)
-        return
     for there, here in zip(theirs, ours, strict=True):
         pairs = {
             key: (there.get(key), here.get(key)) for key in ('T_max', 'end')
@@ -100,11 +96,6 @@ def _other_optimizer(theirs: Any, ours: dict) -> str | None:
     """Compare the kinds: torch takes any state, and fails at a step."""
     if not isinstance(theirs, Mapping):
         return f'its optimizer is a {type(theirs).__name__}'
-    if 'param_groups' not in ours:  # several optimizers, by name
-        for name, state in ours.items():
-            if found := _other_optimizer(theirs.get(name), state):
-                return f'{name}: {found}'
-        return None
     if ('loss_scaler' in theirs) != ('loss_scaler' in ours):
         owner = 'it' if 'loss_scaler' in theirs else 'the run'
         return f'only {owner} has the loss scaler of AmpOptimWrapper'
@@ -127,9 +118,7 @@ def _options(state: Mapping) -> set[str]:
 
 
 def scheduler_states(schedulers: Any) -> Any:
-    """State of each parameter scheduler, of one optimizer or several."""
-    if isinstance(schedulers, Mapping):
-        return {n: scheduler_states(group) for n, group in schedulers.items()}
+    """State of each parameter scheduler."""
     # Functions are the config's; they need not come out of a file.
     return [
         {k: v for k, v in s.state_dict().items() if not callable(v)}
@@ -139,12 +128,8 @@ def scheduler_states(schedulers: Any) -> Any:
 
 def _shape(states: Any) -> Any:
     """Which schedulers there are, by their settings' names."""
-    if isinstance(states, Mapping) and not any(
-        isinstance(v, list) for v in states.values()
-    ):
-        return sorted(states)
     if isinstance(states, Mapping):
-        return {n: _shape(group) for n, group in states.items()}
+        return sorted(states)
     if isinstance(states, list):
         return [_shape(state) for state in states]
     return type(states).__name__

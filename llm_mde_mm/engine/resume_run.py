@@ -23,7 +23,7 @@ def resume_run(runner: Any) -> bool:
     """
     if runner._has_loaded or not runner._resume:
         return False
-    source = Path(runner._load_from or runner.work_dir)
+    source = Path(runner._load_from or runner.work_dir).expanduser()
     if source.is_file():
         runner.resume(source)
     elif runner._load_from and not source.is_dir():

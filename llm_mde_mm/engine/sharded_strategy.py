@@ -17,7 +17,7 @@ from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 
 from llm_mde_mm.utils.checkpoint import fit_checkpoint, read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
-from llm_mde_mm.utils.errors import WeightsError
+from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
 from .depth_runner import cast_model, quieten
 from .processes import check_norm_layers, start_gloo
@@ -81,6 +81,17 @@ class ShardedStrategy(FSDPStrategy):
         return built
 
     def _wrap_model(self, model: Any) -> nn.Module:
+        given = self.model_wrapper or {}
+        sharding = given.get('sharding_strategy') or 'FULL_SHARD'
+        sharding = getattr(sharding, 'name', sharding)
+        if sharding not in ('FULL_SHARD', 'SHARD_GRAD_OP'):
+            # The others leave whole gradients in several processes, which
+            # clipping would count as often.
+            raise ConfigError(
+                f'strategy.model_wrapper.sharding_strategy is {sharding!r}: '
+                "give 'FULL_SHARD' or 'SHARD_GRAD_OP', or train without "
+                'ShardedRunner'
+            )
         blocks = set(transformer_blocks(model.backbone))
         self.model_wrapper = dict(
             type='ShardedDepthModel',
@@ -88,7 +99,7 @@ class ShardedStrategy(FSDPStrategy):
             auto_wrap_policy=partial(
                 lambda_auto_wrap_policy, lambda_fn=blocks.__contains__
             ),
-            **(self.model_wrapper or {}),
+            **given,
         )
         if not torch.cuda.is_available():
             self.model_wrapper['device_id'] = torch.device('cpu')

@@ -7,6 +7,8 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
+from llm_mde_mm.utils.errors import DataError
+
 
 @METRICS.register_module()
 class ValidationLoss(BaseMetric):
@@ -69,16 +71,17 @@ class ValidationLoss(BaseMetric):
             term's mean under its own name.
 
         Raises:
-            RuntimeError: If no picture carries a loss.
+            DataError: If no picture carries a loss.
         """
         values = defaultdict(list)
         for terms in results:
             for name, value in terms.items():
                 values[name].append(value)
         if not values:
-            raise RuntimeError(
-                'no data sample has val_loss: ValidationLoss needs a model '
-                'whose val_step provides it, such as LLMDepthEstimator'
+            raise DataError(
+                'ValidationLoss has no picture with a loss: none has a pixel '
+                "with a measurement, or the model's val_step, unlike that of "
+                'LLMDepthEstimator, leaves no val_loss'
             )
         means = {k: sum(v) / len(v) for k, v in values.items()}
         return {'loss': sum(means.values()), **means}

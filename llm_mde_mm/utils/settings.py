@@ -50,7 +50,6 @@ _TRAINING_ONLY = {
 }
 # The same layer for one process and for several.
 _SAME = dict(BN2d='BN', SyncBN='BN', MMSyncBN='BN')
-_UNKNOWN = object()
 
 
 def settings_text(cfg: Mapping, parts: Collection[str] = _PARTS) -> str:
@@ -188,8 +187,7 @@ def _differences(
                 continue
             default = _default(ours.get('type'), key)
             pair = theirs.get(key, default), ours.get(key, default)
-            if _UNKNOWN not in pair:
-                yield from _differences(*pair, f'{where}.{key}', free)
+            yield from _differences(*pair, f'{where}.{key}', free)
     elif (
         isinstance(theirs, list)
         and isinstance(ours, list)
@@ -226,7 +224,10 @@ def _lora(part: Mapping) -> dict[str, Any]:
 
 
 def _default(kind: Any, key: str) -> Any:
-    """What a registered type takes where a key is left out."""
+    """What a registered type takes where a key is left out, None if unknown.
+
+    A dict without a type has no defaults that are known here.
+    """
     for registry in (MODELS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS):
         found = registry.get(kind) if isinstance(kind, str) else None
         for cls in inspect.getmro(found) if inspect.isclass(found) else ():
@@ -234,4 +235,4 @@ def _default(kind: Any, key: str) -> Any:
             parameter = inspect.signature(init).parameters.get(key)
             if parameter and parameter.default is not parameter.empty:
                 return json.loads(json.dumps(parameter.default, default=_text))
-    return _UNKNOWN
+    return None

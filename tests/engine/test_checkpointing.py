@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 from llm_mde_mm.models.adapters import unload_adapters
 from llm_mde_mm.utils.adapter_file import write_adapter
@@ -213,6 +214,29 @@ def test_other_settings_are_not_gone_on_with(finished, train, key):
         train(cfg, resume=True, **{key: value})
 
 
+def test_several_optimizers_are_refused(run_cfg, train):
+    one = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+    several = dict(constructor='TwoRates', decode_head=one, neck=one)
+    cfg = run_cfg(epochs=1)
+    cfg.optim_wrapper = several
+    with pytest.raises(ConfigError, match='paramwise_cfg.custom_keys'):
+        train(cfg)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class TwoRates:
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.cfg = optim_wrapper_cfg
+
+    def __call__(self, model):
+        return OptimWrapperDict(
+            **{
+                name: build_optim_wrapper(getattr(model, name), cfg)
+                for name, cfg in self.cfg.items()
+            }
+        )
+
+
 def test_another_tokeniser_is_another_setting():
     def model(**kwargs):
         return dict(model=dict(type='HFLanguageModel', **kwargs))
@@ -240,6 +264,23 @@ def test_adapters_are_compared_with_their_defaults(theirs, ours, found):
     assert other_settings(meta, 'x.pth', here) == found
     merged = dict(model=dict(type='HFLanguageModel', finetune='frozen'))
     assert not other_settings(meta, 'x.pth', merged)
+
+
+@pytest.mark.parametrize(
+    ('key', 'inside'),
+    [('config', dict(hidden_act='relu')), ('paramwise_cfg', dict(a=1))],
+)
+def test_what_has_no_known_default_counts_as_none(key, inside):
+    def model(**kwargs):
+        return dict(model=dict(type='HFLanguageModel', **kwargs))
+
+    value = f'model.{key}.{next(iter(inside))}: None, '
+    meta = dict(settings=settings_text(model(**{key: dict(b=2)})))
+    (found,) = other_settings(meta, 'x.pth', model(**{key: dict(inside, b=2)}))
+    assert found.startswith(value)
+    meta = dict(settings=settings_text(model()))
+    (found,) = other_settings(meta, 'x.pth', model(**{key: inside}))
+    assert found.startswith(f'model.{key}: None, ')
 
 
 def test_what_a_run_may_change_as_it_goes_on(finished, train, tmp_path):
@@ -499,6 +540,13 @@ def test_arguments_that_are_none(run_cfg, train, options, match):
     hook = dict(type='SafeCheckpointHook', **options)
     with pytest.raises(ConfigError, match=match):
         train(run_cfg(**{'default_hooks.checkpoint': hook}))
+
+
+def test_a_home_folder_is_known(finished, train, monkeypatch):
+    cfg, _, _ = finished('random')
+    monkeypatch.setenv('HOME', str(folder(cfg).parent))
+    place = f'~/{folder(cfg).name}/epoch_1.pth'
+    assert train(cfg, resume=True, load_from=place).epoch == 2
 
 
 def test_a_run_without_a_checkpoint_starts(run_cfg, train):

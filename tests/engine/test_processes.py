@@ -7,10 +7,17 @@ import sys
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import FlexibleRunner, Runner
 from mmseg.registry import MODELS
+from torch.distributed.fsdp import ShardingStrategy
 
 from llm_mde_mm.apis import launch
+from llm_mde_mm.engine.depth_runner import DepthRunner
+from llm_mde_mm.engine.processes import start_gloo
 from llm_mde_mm.engine.sharded_parts import transformer_blocks
+from llm_mde_mm.engine.sharded_runner import ShardedRunner
+from llm_mde_mm.engine.sharded_strategy import ShardedStrategy
 from llm_mde_mm.utils.checkpoint import load_model, read_checkpoint
 from llm_mde_mm.utils.errors import ConfigError
 from tests.engine import process_worker as worker
@@ -146,6 +153,43 @@ def test_fsdp_needs_a_launcher(tmp_path):
     cfg = launch.load_config(ROOT / 'configs/quickstart/rooms.py', options)
     with pytest.raises(ConfigError, match='tools/dist_train.sh'):
         launch.build_runner(cfg)
+
+
+@pytest.mark.parametrize('given', ['NO_SHARD', ShardingStrategy.HYBRID_SHARD])
+def test_fsdp_spreads_over_all_processes(given):
+    strategy = object.__new__(ShardedStrategy)
+    strategy.model_wrapper = dict(sharding_strategy=given)
+    with pytest.raises(ConfigError, match=r"sharding_strategy is '\w+_SHARD'"):
+        strategy._wrap_model(None)
+
+
+@pytest.mark.parametrize(
+    ('ours', 'theirs'),
+    [(DepthRunner, Runner), (ShardedRunner, FlexibleRunner)],
+)
+def test_the_seed_reaches_the_draw(ours, theirs, monkeypatch):
+    monkeypatch.setattr(theirs, 'from_cfg', classmethod(lambda _, cfg: cfg))
+    loader = dict(dataset=dict(subset=dict(shots=1)))
+    cfg = Config(dict(randomness=dict(seed=3), train_dataloader=loader))
+    built = ours.from_cfg(cfg).train_dataloader.dataset
+    assert built.subset.seed == 3
+    assert 'seed' not in cfg.train_dataloader.dataset.subset
+
+
+def test_mpirun_names_rank_and_size(monkeypatch):
+    for name in ('MASTER_ADDR', 'MASTER_PORT', 'RANK', 'WORLD_SIZE'):
+        monkeypatch.setenv(name, 'what another test left')
+    monkeypatch.delenv('MASTER_ADDR')
+    monkeypatch.setenv('MASTER_PORT', '29531')
+    monkeypatch.setenv('LOCAL_RANK', '-')
+    for name, value in dict(RANK='0', SIZE='1', LOCAL_RANK='0').items():
+        monkeypatch.setenv(f'OMPI_COMM_WORLD_{name}', value)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    start_gloo('mpi', None)
+    try:
+        assert torch.distributed.get_world_size() == 1
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_the_units_of_fsdp_are_the_transformer_blocks(build, tiny_model_cfg):

@@ -118,6 +118,17 @@ def test_a_whole_checkpoint_at_each_instant(run_cfg, train, events, improving):
     assert (folder / 'last_checkpoint').read_text() == 'epoch_3.pth'
 
 
+def test_the_best_one_of_a_metric_that_is_found(run_cfg, train, improving):
+    cfg = run_cfg(epochs=1, **{'default_hooks.checkpoint.save_best': 'auto'})
+    # The first score of the first metric.
+    cfg.val_evaluator = [dict(type='ValidationLoss')]
+    train(cfg)
+    for epochs in (2, 3):
+        train(cfg, resume=True, **{'train_cfg.max_epochs': epochs})
+        best = Path(cfg.work_dir).glob('best_*.pth')
+        assert [p.name for p in best] == [f'best_loss_epoch_{epochs}.pth']
+
+
 class Killed(BaseException):
     """As a kill: no handler of the package's sees it."""
 

@@ -4,6 +4,7 @@ import pytest
 from mmseg.registry import METRICS
 
 from llm_mde_mm.evaluation import ValidationLoss
+from llm_mde_mm.utils.errors import DataError
 
 
 def _run(samples):
@@ -24,8 +25,8 @@ def test_terms_are_averaged_over_pictures_and_summed():
     assert result == dict(loss=3.0, loss_ssi=2.0, loss_silog=1.0)
 
 
-def test_no_loss_at_all_names_the_model_that_has_one():
-    with pytest.raises(RuntimeError, match='LLMDepthEstimator'):
+def test_no_loss_at_all_says_why():
+    with pytest.raises(DataError, match='measurement.*LLMDepthEstimator'):
         _run([dict(val_loss=None), dict()])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
-from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor
@@ -58,17 +58,8 @@ class FiniteLossHook(Hook):
         self._is_bad = False
 
     def before_train(self, runner: Runner) -> None:
-        """Stand between the loss and the optimizer.
-
-        Raises:
-            ConfigError: If there are several optimizers.
-        """
+        """Stand between the loss and the optimizer."""
         wrapper = runner.optim_wrapper
-        if isinstance(wrapper, OptimWrapperDict):
-            raise ConfigError(
-                f'FiniteLossHook cannot guard a {type(wrapper).__name__}: '
-                'leave the hook out of custom_hooks, or use one optimizer'
-            )
         self._runner = runner
         self._statistics = [
             buffer

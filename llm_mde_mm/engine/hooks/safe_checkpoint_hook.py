@@ -173,6 +173,9 @@ class SafeCheckpointHook(CheckpointHook):
                 "metric to val_evaluator (for 'loss' "
                 "dict(type='ValidationLoss'))"
             )
+        if self.save_best and 'auto' in self.key_indicators:
+            # Before its paths are put aside by key.
+            self._init_rule(self.rules, [next(iter(metrics))])
         # MMEngine deletes the best one that it knows of before it writes.
         self._hidden = dict(self._best())
         for key in self._hidden:

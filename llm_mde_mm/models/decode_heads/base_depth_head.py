@@ -32,7 +32,8 @@ class BaseDepthHead(BaseModule):
         init_cfg (dict | None): MMEngine's weight initialisation.
 
     Raises:
-        ConfigError: If the range is empty, or two losses share a name.
+        ConfigError: If the range is empty, two losses share a name, or one
+            is no :class:`DepthLoss`.
     """
 
     # Read by mmseg's estimators.
@@ -58,6 +59,13 @@ class BaseDepthHead(BaseModule):
             )
         self.min_depth, self.max_depth = min_depth, max_depth
         self.losses: Any = nn.ModuleList(MODELS.build(c) for c in loss_decode)
+        for loss in self.losses:
+            if not hasattr(loss, 'per_picture'):
+                raise ConfigError(
+                    f'loss_decode has a {type(loss).__name__}, which has no '
+                    'per_picture for validation: give a DepthLoss, such as '
+                    'ScaleInvariantLogLoss'
+                )
         names = [loss.loss_name for loss in self.losses]
         if len(set(names)) < len(names):
             raise ConfigError(

@@ -55,7 +55,8 @@ def scale_and_shift(
     t = target - mean_t.view(-1, 1, 1)
     variance = _masked_mean(p * p, valid)
     covariance = _masked_mean(p * t, valid)
-    singular = variance <= 1e-12
+    # The mean is rounded: a constant's variance is some 1e-13 of its square.
+    singular = variance <= 1e-12 * (1 + mean_p.square())
     scale = covariance / torch.where(singular, 1.0, variance)
     scale = torch.where(singular, 0.0, scale).clamp(min=0)
     return scale, mean_t - scale * mean_p

@@ -92,6 +92,10 @@ def test_under_autocast(make):
             dict(loss_decode=[dict(type='ScaleInvariantLogLoss')] * 2),
             'give each its own loss_name',
         ),
+        (
+            dict(loss_decode=[dict(type='CrossEntropyLoss')]),
+            'has a CrossEntropyLoss, which has no per_picture',
+        ),
     ],
 )
 def test_wrong_settings(make, changes, message):

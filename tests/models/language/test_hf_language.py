@@ -263,7 +263,7 @@ def test_dropout(make, family, rate):
     assert same == (rate == 0)
 
 
-@pytest.mark.parametrize('family', ['distilbert', 'opt'])
+@pytest.mark.parametrize('family', ['distilbert', 'gpt_neo', 'opt'])
 def test_dropout_by_other_names(build, family):
     sizes = dict(
         distilbert=dict(dim=32, hidden_dim=64, n_heads=4, n_layers=1),
@@ -273,6 +273,14 @@ def test_dropout_by_other_names(build, family):
             ffn_dim=64,
             num_attention_heads=4,
             num_hidden_layers=1,
+        ),
+        gpt_neo=dict(
+            hidden_size=32,
+            num_heads=4,
+            num_layers=1,
+            attention_types=[[['global'], 1]],
+            embed_dropout=0.5,
+            resid_dropout=0.5,
         ),
     )[family]
     config = dict(model_type=family, **sizes)

@@ -158,6 +158,23 @@ def test_an_inverted_map_costs_what_a_constant_does():
         assert ssi_loss(d, d, m, weight) < 1e-6 < constant
 
 
+def test_a_constant_has_no_scale_at_any_depth():
+    rng = np.random.default_rng(0)
+    target = torch.from_numpy(rng.uniform(1, 9, (1, 480, 640))).float()
+    valid = torch.from_numpy(rng.uniform(size=(1, 480, 640)) < 0.8)
+    # At 7 m and more the rounded mean leaves a variance of 1e-12 and more.
+    for depth in (0.05, 2.0, 7.06, 8.59, 9.63, 79.3):
+        constant = torch.full_like(target, depth, requires_grad=True)
+        for size in (96, 224, 480):
+            cut = [t[:, :size] for t in (constant, target, valid)]
+            assert scale_and_shift(*cut)[0].item() == 0
+    # A centimetre in 80 m is a scale.
+    near = 79.3 + 0.01 * target
+    assert scale_and_shift(near, target, valid)[0].item() == pytest.approx(
+        100, rel=0.01
+    )
+
+
 def test_scale_and_shift_of_a_known_line():
     p = torch.tensor([[[1.0, 2.0, 4.0, 99.0]]])
     valid = torch.tensor([[[True, True, True, False]]])
