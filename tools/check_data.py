@@ -49,6 +49,12 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _suffix(folder: Path) -> str:
+    """Return the end of the names of a split's pictures."""
+    found = {path.suffix for path in folder.iterdir()}
+    return '.png' if '.png' in found and '.jpg' not in found else '.jpg'
+
+
 def data_of(args: argparse.Namespace) -> dict[str, dict]:
     """Return the config of each data set to check."""
     if args.folder:
@@ -61,7 +67,11 @@ def data_of(args: argparse.Namespace) -> dict[str, dict]:
                 f'{args.folder}: there is no folder images/SPLIT in it; for '
                 'another layout give a config'
             )
-        splits = [p.name for p in sorted(images.iterdir()) if p.is_dir()]
+        splits = [
+            path.name
+            for path in sorted(images.iterdir())
+            if path.is_dir() and path.name[0] != '.'
+        ]
         if not splits:
             raise DataError(f'{images}: there is no folder of a split in it')
         return {
@@ -69,6 +79,7 @@ def data_of(args: argparse.Namespace) -> dict[str, dict]:
                 type='NYUDepthDataset',
                 data_root=args.folder,
                 split=split,
+                img_suffix=_suffix(images / split),
                 pipeline=_LOADING,
             )
             for split in splits

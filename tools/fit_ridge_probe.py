@@ -5,6 +5,7 @@
 from llm_mde_mm.apis import launch  # isort: skip
 
 from llm_mde_mm.apis.ridge_probe import PENALTIES, fit_ridge_probe
+from llm_mde_mm.apis.tables import describe_splits
 from llm_mde_mm.evaluation.report import write_report
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     for split, report in reports.items():
         print(f'{split:5} abs_rel {report["abs_rel"]:.4f}')
     if args.out:
-        write_report(args.out, reports)
+        write_report(args.out, {**reports, 'splits': describe_splits(cfg)})
 
 
 if __name__ == '__main__':

@@ -103,6 +103,8 @@ def rule_of(args: argparse.Namespace, cfg: Config) -> dict:
             'nothing says which pictures: give --shots, --rooms, '
             '--evenly-spaced, --one-each-of, --scenes or --configured'
         )
+    if args.seed is not None and not {'shots', 'rooms'} & rule.keys():
+        raise ConfigError('--seed goes with a draw: --shots or --rooms')
     cfg.train_dataloader.dataset.subset = rule
     share_seed(cfg)
     return dict(cfg.train_dataloader.dataset.subset)

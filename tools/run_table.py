@@ -149,6 +149,10 @@ def main() -> None:
     args = parse_args()
     if args.jobs < 1:
         raise ConfigError(f'--jobs must be 1 or more, got {args.jobs}')
+    if args.collect_only and args.pictures:
+        raise ConfigError(
+            '--collect-only draws no sheet: leave --pictures out'
+        )
     # Configs and data sets remark on themselves, once a run.
     MMLogger.get_current_instance().setLevel('WARNING')
     set_environment(args)
@@ -190,12 +194,15 @@ def main() -> None:
 
 
 def raise_interrupt(*_: object) -> NoReturn:
-    """Let SIGTERM end the tool as Ctrl-C does."""
+    """Let SIGTERM end the tool as Ctrl-C does, once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, raise_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, raise_interrupt)
     try:
         launch.run_tool(main)
     except KeyboardInterrupt:

@@ -34,8 +34,7 @@ def main() -> None:
     if args.amp:
         launch.use_amp(cfg)
     if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        launch.go_on(cfg, args.resume)
     launch.check_data(cfg, ('train', 'val'))
     launch.build_runner(cfg).train()
 

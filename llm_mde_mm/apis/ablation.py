@@ -8,10 +8,13 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from llm_mde_mm.datasets.wrapped import change_inner
 from llm_mde_mm.evaluation.report import collect_reports
 from llm_mde_mm.models.features import LLMFeatures
 from llm_mde_mm.models.prompts import OtherPromptGenerator, shift_prompts
 from llm_mde_mm.utils.errors import ConfigError
+
+from .picture_inputs import READING_STEPS, test_steps
 
 ABLATIONS = dict(
     untouched='the model as it is',
@@ -136,14 +139,20 @@ def training_pictures(runner: Runner) -> Any:
     Args:
         runner (Runner): Whose config has both data sets.
     """
-    cfg = runner.cfg
-    test = cfg.test_dataloader
-    dataset = dict(cfg.train_dataloader.dataset)
-    dataset.update(pipeline=test.dataset.pipeline, test_mode=True)
-    # Which a test refuses.
-    for key in ('cache_mb', 'max_damaged'):
-        dataset.pop(key, None)
-    return runner.build_dataloader({**test, 'dataset': dataset})
+    steps = test_steps(runner.cfg)
+
+    def as_in_a_test(inner: dict) -> None:
+        # Those of the test may be rendered, and have no files.
+        pipeline = inner.get('pipeline', ())
+        own = [s for s in pipeline if s['type'] in READING_STEPS]
+        inner.update(pipeline=[*own, *steps], test_mode=True)
+        # Which a test refuses.
+        for key in ('cache_mb', 'max_damaged'):
+            inner.pop(key, None)
+
+    dataset = change_inner(runner.cfg.train_dataloader.dataset, as_in_a_test)
+    loader = {**runner.cfg.test_dataloader, 'dataset': dataset}
+    return runner.build_dataloader(loader)
 
 
 def run_ablations(

@@ -88,9 +88,17 @@ def _find_own_modules() -> None:
 
 
 def _check_keys(cfg: Config, options: Mapping) -> None:
-    known = {*cfg, *inspect.signature(Runner).parameters, *_MORE_KEYS}
+    known = {*inspect.signature(Runner).parameters, *_MORE_KEYS}
     for key in options:
         name = key.partition('.')[0]
+        if name not in known and name in cfg:
+            raise ConfigError(
+                f'--cfg-options {key}: {name} is a variable of the config '
+                'file, whose value is in its place before options are '
+                'merged: give the key that it is used for, such as '
+                'train_dataloader.dataset.subset.shots, or set it in a '
+                'config of your own'
+            )
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f'; did you mean {close[0]}?' if close else ''

@@ -13,7 +13,9 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS, RUNNERS
 
 from llm_mde_mm.datasets.disjoint import check_disjoint
+from llm_mde_mm.datasets.wrapped import without_pipeline
 from llm_mde_mm.models import LLMDepthEstimator
+from llm_mde_mm.utils.checkpoint import resumable_checkpoints
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
 from .config_files import load_config, recorded_config
@@ -127,11 +129,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         loader = cfg.get(f'{split}_dataloader')
         if not loader or (split not in splits and 'train' not in splits):
             continue
-        settings = dict(loader.dataset)
-        if 'pipeline' in settings:  # not where it wraps another data set
-            settings['pipeline'] = []
         try:
-            opened[split] = DATASETS.build(settings)
+            opened[split] = DATASETS.build(without_pipeline(loader.dataset))
         except DataError as error:
             if split in splits:
                 raise
@@ -143,6 +142,24 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
             )
     if 'train' in opened:
         check_disjoint(opened)
+
+
+def go_on(cfg: Config, checkpoint: str) -> None:
+    """Go on with a run.
+
+    Args:
+        cfg (Config): Changed in place.
+        checkpoint (str): Where from; 'auto' is the newest of the run. Where
+            it has none, training starts, from ``load_from`` if there is one.
+    """
+    if checkpoint != 'auto':
+        cfg.load_from = checkpoint
+    elif resumable_checkpoints(Path(cfg.work_dir)):
+        cfg.load_from = None
+    elif cfg.get('load_from'):
+        cfg.resume = False
+        return
+    cfg.resume = True
 
 
 def use_amp(cfg: Config) -> None:

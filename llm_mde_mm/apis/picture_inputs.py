@@ -8,11 +8,12 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from llm_mde_mm.datasets.transforms import LoadPicture
+from llm_mde_mm.datasets.wrapped import inner_datasets
 from llm_mde_mm.utils.errors import DataError
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-# Steps of a test pipeline that read files: pictures are read here instead.
-_READING_STEPS = ('LoadPicture', 'LoadDepth')
+READING_STEPS = ('LoadPicture', 'LoadDepth')
+"""Steps of a pipeline that read files."""
 
 
 def picture_files(path: str | Path) -> list[Path]:
@@ -100,12 +101,17 @@ def array_item(array: np.ndarray, number: int) -> dict:
     )
 
 
-def picture_pipeline(cfg: Config) -> Compose:
-    """The test pipeline of a config, for pictures that are read already."""
-    pipeline = cfg.test_dataloader.dataset.pipeline
-    steps = [s for s in pipeline if s['type'] not in _READING_STEPS]
+def test_steps(cfg: Config) -> list[dict]:
+    """A config's test pipeline, for pictures that are read already."""
+    pipeline = inner_datasets(cfg.test_dataloader.dataset)[0]['pipeline']
+    steps = [s for s in pipeline if s['type'] not in READING_STEPS]
     if not any(step['type'] == 'ResizePicture' for step in steps):
         # Data that is rendered at the model's size needs no such step.
         size = cfg.model.backbone.vision.img_size
         steps = [dict(type='ResizePicture', size=size), *steps]
-    return Compose(steps)
+    return steps
+
+
+def picture_pipeline(cfg: Config) -> Compose:
+    """Build :func:`test_steps`."""
+    return Compose(test_steps(cfg))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llm_mde_mm.datasets.preparation.folders import folder_above, make_folder
 from llm_mde_mm.utils.depth_io import (
     write_depth_npy,
     write_depth_png,
@@ -51,9 +52,10 @@ def save_prediction(
 
     Raises:
         ConfigError: If a form does not exist.
+        WriteError: If the folder cannot be made.
     """
     files = _output_files(prediction.name, Path(out_dir), outputs)
-    Path(out_dir).mkdir(parents=True, exist_ok=True)
+    make_folder(Path(out_dir))
     if 'png' in files:
         write_depth_png(files['png'], prediction.depth)
     if 'npy' in files:
@@ -91,7 +93,9 @@ def check_outputs(
     Raises:
         ConfigError: If the folder is that of a picture, a file would be
             written over one, or two predictions into one file.
+        WriteError: If the folder is a file.
     """
+    folder_above(Path(out_dir))
     pictures = {path.resolve() for path in files}
     owners: dict[Path, Path] = {}
     for picture in files:

@@ -10,7 +10,11 @@ import numpy as np
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.datasets.listing import common_folder, picture_paths
+from llm_mde_mm.datasets.listing import (
+    common_folder,
+    picture_names,
+    picture_paths,
+)
 from llm_mde_mm.utils.depth_io import write_bytes, write_picture
 from llm_mde_mm.utils.errors import DataError
 from llm_mde_mm.visualization.table_plots import bar_plot, curve_plot
@@ -23,6 +27,7 @@ from .table_pages import (
     csv_text,
     curve_lines,
     group_rows,
+    same_digests,
     series_of,
 )
 from .table_results import read_results
@@ -44,7 +49,8 @@ def write_pages(table: str, folder: str | Path) -> list[Path]:
     Args:
         table (str): Name of the table.
         folder (str | Path): Of its results, and of ``ridge_probe.json``,
-            the scores of ``tools/fit_ridge_probe.py``, if there are any.
+            the scores of ``tools/fit_ridge_probe.py``, if there are any;
+            where its pictures are others, they are left out.
 
     Returns:
         list[Path]: The files, none where there is no result.
@@ -57,7 +63,7 @@ def write_pages(table: str, folder: str | Path) -> list[Path]:
     if not rows:
         return []
     plots = _plots(table, rows)
-    page = markdown(table, rows, _probe(folder / _PROBE))
+    page = markdown(table, rows, _probe(folder / _PROBE, rows))
     page += ''.join(f'\n![{name}]({name}.png)\n' for name in plots)
     texts = {'table.md': page, 'table.csv': csv_text(rows)}
     for name, text in texts.items():
@@ -67,11 +73,17 @@ def write_pages(table: str, folder: str | Path) -> list[Path]:
     return [folder / name for name in (*texts, *(f'{p}.png' for p in plots))]
 
 
-def _probe(path: Path) -> dict[str, Any]:
+def _probe(path: Path, rows: Sequence[Row]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text()))
+        probe = dict(json.loads(path.read_text()))
+        pictures = probe.get('splits', {})
+        return {
+            split: probe[split]
+            for split in _SPLITS
+            if same_digests(rows, split, pictures.get(split))
+        }
     except (ValueError, TypeError) as error:
         raise DataError(
             f'{path} is damaged ({error}): make it again by '
@@ -101,9 +113,7 @@ def _plots(table: str, rows: Sequence[Row]) -> dict[str, np.ndarray]:
 
 def common_pictures(configs: Iterable[Config]) -> list[str]:
     """Names of the test pictures that all configs have, in one's order."""
-    lists = [
-        [p.stem for p in picture_paths(_test_set(cfg))] for cfg in configs
-    ]
+    lists = [picture_names(_test_set(cfg)) for cfg in configs]
     return [n for n in lists[0] if all(n in other for other in lists[1:])]
 
 
@@ -169,7 +179,7 @@ def write_sheet(
     names = [common[place] for place in sheet_places(common, chosen)]
     depths = {row: _depths(*variant, names) for row, variant in there.items()}
     dataset = _test_set(next(iter(there.values()))[0])
-    places = {p.stem: i for i, p in enumerate(picture_paths(dataset))}
+    places = {name: i for i, name in enumerate(picture_names(dataset))}
     rows = [
         _row(
             dataset[places[name]],
@@ -188,7 +198,8 @@ def _depths(
     """Predictions of some pictures of a row, by name."""
     dataset = _test_set(cfg)
     root = common_folder(dataset) or ''
-    paths = {path.stem: path for path in picture_paths(dataset)}
+    found = zip(picture_names(dataset), picture_paths(dataset), strict=True)
+    paths = dict(found)
     return {
         name: _depth(
             folder / paths[name].relative_to(root).with_suffix('.png')

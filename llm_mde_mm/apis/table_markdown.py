@@ -5,7 +5,13 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .table_pages import Row, ablation_names, score_splits, spread
+from .table_pages import (
+    Row,
+    ablation_names,
+    same_digests,
+    score_splits,
+    spread,
+)
 
 SHOWN = dict(
     abs_rel='Abs Rel',
@@ -49,7 +55,10 @@ def markdown(
     )
     for split in score_splits(rows):
         scores = _score_table(rows, split, (probe or {}).get(split))
-        parts += [f'## `{split}`', scores]
+        parts.append(f'## `{split}`')
+        if not same_digests(rows, split):
+            parts.append('**The rows are not scored on the same pictures.**')
+        parts.append(scores)
     for split in ('val', 'test'):
         if any(row.values('ablations', split) for row in rows):
             parts += [

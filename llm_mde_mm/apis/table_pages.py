@@ -79,6 +79,28 @@ def score_splits(rows: Iterable[Row]) -> list[str]:
     )
 
 
+def same_digests(
+    rows: Iterable[Row], split: str, also: Mapping[str, Any] | None = None
+) -> bool:
+    """Whether all rows are scored on the same pictures.
+
+    Args:
+        rows (Iterable[Row]): The rows.
+        split (str): Which pictures: 'val', 'test', or a scene of 'test'.
+        also (Mapping[str, Any] | None): Further pictures, by
+            ``describe_split``.
+    """
+    key = 'val' if split == 'val' else 'test'
+    digests = {
+        digest
+        for row in rows
+        for digest in row.values('splits', key, 'digest')
+    }
+    if also is not None:
+        digests.add(also['digest'])
+    return len(digests) < 2
+
+
 def series_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows that are a curve: three or more called ``<series>_<number>``."""
     found: dict[str, list[Row]] = {}

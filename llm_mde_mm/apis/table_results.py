@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
-from .tables import Run, make_run, natural_key
+from .tables import Run, make_run, natural_key, same_pictures
 
 _KEYS = {'row', 'title', 'seed', 'digest', 'splits', 'scores'}
 
@@ -64,7 +64,7 @@ def find_finished(
         result = read_result(own)
         for what, same in (
             ('another config', result['digest'] == run.digest),
-            ('other pictures', result['splits'] == splits),
+            ('other pictures', same_pictures(result['splits'], splits)),
         ):
             if not same:
                 raise ConfigError(
@@ -77,7 +77,7 @@ def find_finished(
         result = read_result(path)
         if (
             result['digest'] == run.digest
-            and result['splits'] == splits
+            and same_pictures(result['splits'], splits)
             and (result.get('ablations') or not ablated)
         ):
             return {

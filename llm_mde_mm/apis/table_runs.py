@@ -17,7 +17,7 @@ from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
 from llm_mde_mm.utils.frozen_base import public_name
 
 from .table_records import epoch_of, training_record
-from .tables import Run, describe_splits, scoring_configs
+from .tables import Run, describe_splits, same_pictures, scoring_configs
 
 # Says whose run a folder holds, and that its training has ended.
 STATE = 'table_run.json'
@@ -147,7 +147,10 @@ def _open(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         write_report(path, identity)
         return dict(identity)
     state = _read(path)
-    if any(state.get(key) != value for key, value in identity.items()):
+    same = state.get('digest') == identity['digest'] and same_pictures(
+        state.get('splits') or {}, identity['splits']
+    )
+    if not same:
         raise ConfigError(
             f'{folder} holds a run of another config or other pictures: '
             'delete it, or give --work-dir another folder'

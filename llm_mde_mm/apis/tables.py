@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from llm_mde_mm.datasets.listing import describe_split
+from llm_mde_mm.datasets.listing import describe_split, stored_bytes
+from llm_mde_mm.datasets.wrapped import without_pipeline
 from llm_mde_mm.utils.errors import ConfigError
 
 from .launch import load_config
@@ -104,9 +105,23 @@ def make_run(
         seed (int): The seed.
         options (Mapping, optional): Dotted keys and values.
         amp (bool): Whether training is in mixed precision.
+
+    Raises:
+        ConfigError: If an option has no effect here, or a depth metric a
+            prefix.
     """
     path = Path(path)
+    for key in options or ():
+        if key == 'work_dir' or key.endswith(
+            ('randomness.seed', 'subset.seed')
+        ):
+            raise ConfigError(
+                f'--cfg-options {key}: --seeds and --work-dir say that for '
+                'each run of a table'
+            )
     cfg = load_config(str(path), options)
+    for part in ('val', 'test'):
+        _check_unprefixed(path, part, cfg.get(f'{part}_evaluator'))
     cfg.merge_from_dict({'randomness.seed': seed})
     for split in ('train', 'val', 'test'):
         for rule in _rules(cfg.get(f'{split}_dataloader')):
@@ -122,6 +137,16 @@ def make_run(
         cfg,
         config_digest(cfg, amp),
     )
+
+
+def _check_unprefixed(path: Path, part: str, metrics: Any) -> None:
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        if isinstance(metric, Mapping) and metric.get('prefix'):
+            raise ConfigError(
+                f'{path}: {part}_evaluator has the prefix '
+                f'{metric["prefix"]!r}, and a page reads scores without one: '
+                'score by that metric with tools/test.py'
+            )
 
 
 def _rules(part: Any) -> Iterator[Any]:
@@ -159,16 +184,31 @@ def scoring_configs(cfg: Config) -> dict[str, Config]:
 
 
 def describe_splits(cfg: Config) -> dict[str, dict[str, Any]]:
-    """Number of pictures and digest of each data set of a config.
+    """Number of pictures, digest and size of each data set of a config.
 
     Raises:
         DataError: If one is missing; see the data sets.
     """
-    return {
-        split: describe_split(
-            DATASETS.build(
-                {**cfg[f'{split}_dataloader'].dataset, 'pipeline': []}
-            )
+    found = {}
+    for split in ('train', 'val', 'test'):
+        loader = cfg[f'{split}_dataloader']
+        dataset = DATASETS.build(without_pipeline(loader.dataset))
+        found[split] = dict(
+            describe_split(dataset), bytes=stored_bytes(dataset)
         )
-        for split in ('train', 'val', 'test')
-    }
+    return found
+
+
+def same_pictures(
+    one: Mapping[str, Mapping], other: Mapping[str, Mapping]
+) -> bool:
+    """Whether two results of :func:`describe_splits` agree.
+
+    Where one lacks a figure, as those of earlier versions lack the size, the
+    others decide.
+    """
+    return one.keys() == other.keys() and all(
+        one[split][key] == other[split][key]
+        for split in one
+        for key in one[split].keys() & other[split].keys()
+    )

@@ -1,6 +1,7 @@
 """How a tool's process begins and ends: alone, or one of several."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -10,7 +11,16 @@ from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import print_log
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from llm_mde_mm.utils.errors import LLMMDEError, TrainingInterrupted
+from llm_mde_mm.utils.errors import (
+    ConfigError,
+    LLMMDEError,
+    TrainingInterrupted,
+)
+
+# How Python says it of a part that a config builds.
+_UNKNOWN_KEY = re.compile(
+    r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'"
+)
 
 
 def run_tool(main: Callable[[], None]) -> None:
@@ -43,6 +53,14 @@ def _run_to_the_end(main: Callable[[], None]) -> None:
             print_log(f'{stop}. Go on by\n{command}', logger='current')
         _leave_group()
         sys.exit(stop.exit_code)
+    except TypeError as error:
+        found = _UNKNOWN_KEY.search(str(error))
+        if found is None:
+            raise
+        raise ConfigError(
+            f'the config gives {found[1]} a key {found[2]!r}, which it does '
+            'not take: is it misspelt, or of another part?'
+        ) from error
     except RuntimeError as error:
         if not _is_lost_connection(error):
             raise

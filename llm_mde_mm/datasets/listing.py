@@ -16,21 +16,45 @@ def picture_paths(dataset: Any) -> list[Path]:
         dataset: A ``BaseDataset``, or MMEngine's wrappers of some; a data
             set of another kind tells none.
     """
+    return [Path(item['img_path']) for item in _items(dataset)]
+
+
+def picture_names(dataset: Any) -> list[str]:
+    """Names that tell a data set's pictures apart, in its order.
+
+    Their files' stems; where two are alike, paths below the folder that all
+    have in common, without what follows the last dot.
+    """
+    paths = picture_paths(dataset)
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    root = common_folder(dataset) or ''
+    return [p.relative_to(root).with_suffix('').as_posix() for p in paths]
+
+
+def stored_bytes(dataset: Any) -> int:
+    """Size of all files of a data set, 0 where pictures are rendered."""
+    paths = {
+        str(item[key])
+        for item in _items(dataset)
+        for key in ('img_path', 'depth_map_path')
+        if key in item
+    }
+    return sum(os.path.getsize(p) for p in paths if os.path.isfile(p))
+
+
+def _items(dataset: Any) -> list[dict]:
     if isinstance(dataset, BaseDataset):
         # The base class's method: a data set that renders its pictures would
         # render all of them.
-        items = (
-            BaseDataset.get_data_info(dataset, i) for i in range(len(dataset))
-        )
-        return [Path(item['img_path']) for item in items]
+        count = len(dataset)
+        return [BaseDataset.get_data_info(dataset, i) for i in range(count)]
     inner = getattr(dataset, 'datasets', None) or [
         getattr(dataset, 'dataset', None)
     ]
     return [
-        path
-        for part in inner
-        if part is not None
-        for path in picture_paths(part)
+        item for part in inner if part is not None for item in _items(part)
     ]
 
 

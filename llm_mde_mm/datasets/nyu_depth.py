@@ -186,8 +186,10 @@ class NYUDepthDataset(ChosenDataset):
         """
         if not self.data_root or not os.path.isdir(self.data_root):
             raise DataError(
-                f'data root {self.data_root!r} does not exist: set the '
-                f'NYU_ROOT environment variable; {_LAYOUT}'
+                f'data root {self.data_root!r} does not exist: give '
+                'data_root of the data set, which the configs here take from '
+                'the environment variable NYU_ROOT (a rerun does not); '
+                f'{_LAYOUT}'
             )
         images = self.data_prefix['img_path']
         if not os.path.isdir(images):

@@ -83,7 +83,10 @@ def from_list(
     known = set(names or ())
     chosen: list[str] = []
     for line in lines:
-        text = line.split('#')[0].strip()
+        # A name may hold a '#' itself.
+        text = line.strip()
+        if text not in known:
+            text = line.split('#')[0].strip()
         entry = PurePosixPath(text.replace('\\', '/'))
         if text in known:
             chosen.append(text)

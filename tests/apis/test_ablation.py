@@ -70,14 +70,21 @@ def test_no_training_picture(model):
 
 
 def test_training_pictures_come_as_a_test_sees_them():
-    test = dict(batch_size=2, dataset=dict(type='B', pipeline=['plain']))
-    train = dict(type='A', pipeline=['flip'], cache_mb=9, max_damaged=3)
+    resize, pack = dict(type='ResizePicture'), dict(type='PackDepthInputs')
+    test = dict(type='B', pipeline=[resize, pack])
+    read, flip = dict(type='LoadPicture'), dict(type='RandomFlip')
+    train = dict(
+        type='RepeatDataset',
+        dataset=dict(
+            type='A', pipeline=[read, flip], cache_mb=9, max_damaged=3
+        ),
+    )
 
     class Runner:
         cfg = Config(
             dict(
                 train_dataloader=dict(batch_size=7, dataset=train),
-                test_dataloader=test,
+                test_dataloader=dict(batch_size=2, dataset=test),
             )
         )
 
@@ -86,7 +93,12 @@ def test_training_pictures_come_as_a_test_sees_them():
 
     assert training_pictures(Runner()) == dict(
         batch_size=2,
-        dataset=dict(type='A', pipeline=['plain'], test_mode=True),
+        dataset=dict(
+            type='RepeatDataset',
+            dataset=dict(
+                type='A', pipeline=[read, resize, pack], test_mode=True
+            ),
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -114,6 +115,34 @@ def test_the_command_serves_all_rows(results):
     assert '--vit clip --amp\n```' in page
     other = 'none `--amp --cfg-options model.a=eager`'
     assert f'\n\nRun with other options: {other}.\n\n' in page
+
+
+def test_other_pictures_are_told(results, tmp_path):
+    for run in results:
+        run['splits'].update(val=dict(digest='a'), test=dict(digest='b'))
+    rows = group_rows(results)
+    remark = 'not scored on the same pictures'
+    assert remark not in markdown('table3', rows)
+    scores = dict(rmse=1.0, d1=0.5, constant_abs_rel=0.5)
+    for alignment in ('', '_median', '_affine'):
+        scores[f'abs_rel{alignment}'] = 0.125
+    probe = dict(val=scores, test=scores)
+    for run in results:
+        (tmp_path / f'{run["row"]}_seed{run["seed"]}.json').write_text(
+            json.dumps(run)
+        )
+    for digests, lines in ((('a', 'b'), 2), (('a', 'c'), 1), (None, 2)):
+        splits = zip(('val', 'test'), digests or (), strict=False)
+        known = {name: dict(digest=digest) for name, digest in splits}
+        text = json.dumps(dict(probe, splits=known) if digests else probe)
+        (tmp_path / 'ridge_probe.json').write_text(text)
+        write_pages('table3', tmp_path)
+        page = (tmp_path / 'table.md').read_text()
+        assert page.count('ridge probe') == lines
+    results[0]['splits']['test'] = dict(digest='c')
+    page = markdown('table3', rows)
+    assert page.count(remark) == 1
+    assert page.index('## `test`') < page.index(remark)
 
 
 def test_the_interval_stands_beside_its_score(results):

@@ -18,6 +18,7 @@ from llm_mde_mm.apis.tables import (
     find_rows,
     make_run,
     natural_key,
+    same_pictures,
     scoring_configs,
     title_of,
 )
@@ -106,7 +107,6 @@ def test_the_digest_is_of_what_scores_depend_on(table):
         'test_dataloader.dataset.data_root': 'elsewhere',
         'model.backbone.language.weights': 'mpnet',
         'model.backbone.language.attn_implementation': 'eager',
-        'work_dir': 'another',
         'custom_hooks': [dict(type='ProgressBarHook', interval_s=3)],
         'default_hooks': dict(logger=dict(interval=5)),
     }
@@ -155,9 +155,61 @@ def test_the_pictures_of_each_split():
             digest=split_digest(
                 f'room 0 kitchen_{i:05}.jpg' for i in range(first, first + n)
             ),
+            bytes=0,
         )
         for split, (n, first) in parts.items()
     }
+
+
+def test_the_size_of_the_files_tells_other_data(tmp_path):
+    pictures, depths = (tmp_path / n for n in ('a.jpg', 'a.png'))
+    pictures.write_bytes(b'picture')
+    depths.write_bytes(b'depth')
+    items = [dict(image='a.jpg', depth='a.png')]
+    (tmp_path / 'i.json').write_text(
+        json.dumps(dict(items=items, depth_scale=1))
+    )
+    splits = ('train', 'val', 'test')
+    data = dict(type='DepthFolderDataset', index=str(tmp_path / 'i.json'))
+    wrapped = dict(
+        train=dict(type='RepeatDataset', times=2, dataset=data),
+        val=data,
+        test=dict(type='ConcatDataset', datasets=[data]),
+    )
+    cfg = Config(
+        {
+            f'{split}_dataloader': dict(dataset=wrapped[split])
+            for split in splits
+        }
+    )
+    before = describe_splits(cfg)
+    assert {before[split]['bytes'] for split in splits} == {12}
+    depths.write_bytes(b'other depth')
+    after = describe_splits(cfg)
+    assert after['val']['digest'] == before['val']['digest']
+    assert not same_pictures(after, before)
+    # An earlier version did not write it down.
+    for part in before.values():
+        del part['bytes']
+    assert same_pictures(after, before)
+    assert not same_pictures(
+        after, dict(before, val=before['test'] | {'pictures': 9})
+    )
+
+
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        ('randomness.seed', '--seeds and --work-dir'),
+        ('train_dataloader.dataset.subset.seed', '--seeds and --work-dir'),
+        ('work_dir', '--seeds and --work-dir'),
+        ('test_evaluator', "the prefix 'nyu'"),
+    ],
+)
+def test_options_without_an_effect_are_refused(table, option, said):
+    value = dict(type='MonocularDepthMetric', prefix='nyu')
+    with pytest.raises(ConfigError, match=said):
+        make_run(table / 'alone.py', 0, {option: value})
 
 
 SPLITS = dict(train=dict(pictures=3, digest='abc'))

@@ -129,6 +129,9 @@ def test_from_list(tmp_path):
     )
     expected = ['kitchen_00001', 'kitchen_00003', 'living_room_00002']
     assert from_list(path) == [*expected, 'rooms_v1.2_0001']
+    path.write_text('a#1\nb  # the next one\n')
+    assert from_list(path, ['a#1', 'b']) == ['a#1', 'b']
+    path.write_text('\n'.join([*expected, 'rooms_v1.2_0001']))
     with pytest.raises(DataError, match='list.txt.* 1 pic.*rooms_v1.2_0001$'):
         from_list(path, NAMES)
     with pytest.raises(DataError, match='rooms_v1.2_0001'):

@@ -100,6 +100,11 @@ def test_a_picture_that_is_stored_turned(sample):
             assert load(sample)['img'][0].min() > 200
     with pytest.raises(DataError, match='kitchen_00007.*EXIF orientation'):
         load(sample)
+    for suffix in ('png', 'webp'):
+        path = sample['img_path'].replace('.jpg', f'.{suffix}')
+        Image.fromarray(pixels).save(path, exif=exif)
+        with pytest.raises(DataError, match=f'07.{suffix}.*EXIF orientation'):
+            load(dict(sample, img_path=path))
     # No depth map to disagree with.
     del sample['depth_map_path']
     assert LoadPicture()(sample)['img'][0].max() < 50
@@ -125,6 +130,22 @@ def test_damaged_files_are_named(sample, key, tmp_path):
     folder.mkdir()
     with pytest.raises(DataError, match='kitchen_00008: .*cannot be read'):
         load(dict(sample, **{key: str(folder)}))
+
+
+@pytest.mark.parametrize('progressive', [False, True])
+def test_a_picture_with_a_film_behind_it(sample, progressive):
+    pixels = np.random.default_rng(0).integers(0, 256, (H, W, 3), np.uint8)
+    path = sample['img_path']
+    Image.fromarray(pixels).save(path, progressive=progressive)
+    content, expected = open(path, 'rb').read(), load(sample)['img']
+    film = np.random.default_rng(1).bytes(300_000)
+    assert b'\xff\xda' in film
+    rewrite(path, content + film)
+    np.testing.assert_array_equal(load(sample)['img'], expected)
+    for share in range(1, 100):
+        rewrite(path, content[: len(content) * share // 100])
+        with pytest.raises(DataError, match='truncated'):
+            load(sample)
 
 
 def test_truncated_jpeg_with_preview(sample):

@@ -129,6 +129,22 @@ def test_the_best_one_of_a_metric_that_is_found(run_cfg, train, improving):
         assert [p.name for p in best] == [f'best_loss_epoch_{epochs}.pth']
 
 
+def test_another_run_in_the_folder_of_an_earlier_one(run_cfg, train):
+    cfg = run_cfg(epochs=1)
+    folder = Path(cfg.work_dir)
+    train(cfg)
+    earlier = {p.name: p.read_bytes() for p in folder.glob('*.pth')}
+    assert earlier.keys() == {'epoch_1.pth', 'best_loss_epoch_1.pth'}
+    start = str(folder / 'best_loss_epoch_1.pth')
+    train(cfg, load_from=start, **{'default_hooks.checkpoint.save_best': None})
+    (aside,) = folder.glob('before_*')
+    assert {p.name: p.read_bytes() for p in aside.glob('*.pth')} == earlier
+    assert (aside / 'last_checkpoint').is_file()
+    best = find_checkpoint(folder)
+    assert best.parent == folder and best.name == 'epoch_1.pth'
+    assert not list(folder.glob('best_*'))
+
+
 class Killed(BaseException):
     """As a kill: no handler of the package's sees it."""
 

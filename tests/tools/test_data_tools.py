@@ -104,6 +104,9 @@ def test_scene_types(root, call):
     call(make_fewshot, NYU, '--shots', 2, *scenes, '--out', path)
     expected = [n for n in NAMES if not n.startswith('kitchen')]
     assert listed(path) == k_shot(expected, 2)
+    with pytest.raises(ConfigError, match='--seed goes with a draw'):
+        even = ('--evenly-spaced', 3, '--seed', 1)
+        call(make_fewshot, NYU, *even, '--out', root / 'none.txt')
     with pytest.raises(ConfigError, match='--shots, --rooms, .*--configured'):
         call(make_fewshot, NYU, '--seed', 1, '--out', root / 'none.txt')
 
@@ -264,6 +267,15 @@ def test_sound_data(root, call):
     for key in ('image', 'depth'):
         data = open(sample[key], 'rb').read()
         assert sample[f'{key}_sha256'] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_folder_of_png_pictures(root, call):
+    (root / 'images/.hidden').mkdir()
+    assert call(check_data, '--folder', root).count(', 0 bad') == 2
+    for path in list((root / 'images/train').glob('*.jpg')):
+        cv2.imwrite(str(path.with_suffix('.png')), cv2.imread(str(path)))
+        path.unlink()
+    assert call(check_data, '--folder', root).count(', 0 bad') == 2
 
 
 def test_bad_files_are_all_reported(root):

@@ -17,7 +17,12 @@ from llm_mde_mm.apis.prediction_files import OUTPUTS, check_outputs
 from llm_mde_mm.engine import DepthRunner
 from llm_mde_mm.engine.hooks import SafeCheckpointHook
 from llm_mde_mm.utils.checkpoint import find_checkpoint, read_checkpoint
-from llm_mde_mm.utils.errors import ConfigError, DataError, WeightsError
+from llm_mde_mm.utils.errors import (
+    ConfigError,
+    DataError,
+    WeightsError,
+    WriteError,
+)
 from tests.tools.conftest import ROOT
 from tools import check_data
 
@@ -157,6 +162,8 @@ def test_a_variable_that_is_set_to_nothing(monkeypatch):
 def test_a_misspelt_option():
     with pytest.raises(ConfigError, match="'randomnes'; did you mean random"):
         launch.load_config(ROOMS, {'randomnes.seed': 3})
+    with pytest.raises(ConfigError, match='few_shot is a variable of the con'):
+        launch.load_config(NYU, {'few_shot.shots': 4})
     options = {'randomness.seed': 3, 'load_from': 'a', 'strategy.a': 1}
     assert launch.load_config(ROOMS, options).randomness.seed == 3
 
@@ -192,6 +199,35 @@ def test_depth_over_a_picture(tmp_path):
     (tmp_path / 'a.png').unlink()
     with pytest.raises(ConfigError, match=r'b.jpg and .*b.png would both'):
         check_outputs(files, out, OUTPUTS)
+    (tmp_path / 'file').touch()
+    with pytest.raises(WriteError, match='file is a file, not a folder'):
+        check_outputs(files[:1], tmp_path / 'file', OUTPUTS)
+
+
+def test_a_key_that_a_part_does_not_take(tmp_path):
+    options = {'optim_wrapper.optimizer.lrr': 1e-3, 'work_dir': str(tmp_path)}
+
+    def main():
+        cfg = launch.load_config(ROOMS, options)
+        launch.build_runner(cfg).train()
+
+    with pytest.raises(SystemExit, match="gives AdamW a key 'lrr'"):
+        launch.run_tool(main)
+
+
+def test_where_a_run_goes_on_from(tmp_path):
+    def started(resume):
+        cfg = launch.load_config(
+            ROOMS, {'work_dir': str(tmp_path), 'load_from': 'weights.pth'}
+        )
+        launch.go_on(cfg, resume)
+        return bool(cfg.get('resume')), cfg.load_from
+
+    assert started('a.pth') == (True, 'a.pth')
+    # Nothing to go on with: a start, which is from these weights.
+    assert started('auto') == (False, 'weights.pth')
+    torch.save({}, tmp_path / 'epoch_1.pth')
+    assert started('auto') == (True, None)
 
 
 def test_no_picture_at_a_time():

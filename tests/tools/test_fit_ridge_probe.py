@@ -36,6 +36,8 @@ def test_the_command(tree, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', argv)
     tool.main()
     reports = json.loads(out.read_text())
+    splits = reports.pop('splits')
+    assert (splits['val']['pictures'], splits['test']['pictures']) == (3, 4)
     assert reports['val']['pictures'] == 3
     assert reports['test']['pictures'] == 4
     said = capsys.readouterr().out

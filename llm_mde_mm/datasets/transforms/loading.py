@@ -1,6 +1,7 @@
 """Loading a picture and its depth map into a pipeline's results."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +15,10 @@ from llm_mde_mm.utils.errors import ConfigError, DataError
 
 def _is_turned(path: str, image: np.ndarray) -> bool:
     """Say whether EXIF data have turned a picture in decoding."""
-    with open(path, 'rb') as stream:
-        if b'Exif' not in stream.read(1 << 16):
-            return False
+    data = Path(path).read_bytes()
+    # As JPEG, PNG and WebP call it; a PNG may have it at its end.
+    if not any(name in data for name in (b'Exif', b'eXIf', b'EXIF')):
+        return False
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     return not np.array_equal(decode_file(path, 'picture', flags, None), image)
 

@@ -1,6 +1,7 @@
 """Files of pictures and depth as arrays; a damaged one raises, by name."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,9 @@ import numpy as np
 from llm_mde_mm.datasets.transforms.depth_formats import parse_npy, parse_pfm
 from llm_mde_mm.utils.errors import DataError
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xd9'
+# Not what stands for 0xFF in a scan, nor one of its restart markers.
+_JPEG_MARKER = re.compile(rb'\xff+([^\x00\xff\xd0-\xd7])', re.DOTALL)
 _PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _FORMATS = {'.npy': parse_npy, '.pfm': parse_pfm}
 
@@ -41,13 +44,24 @@ def _is_cut_off(data: bytes) -> bool:
     """Say whether a JPEG or PNG ends early.
 
     Many OpenCV versions fill the rest of a truncated JPEG with grey and
-    report nothing. The end marker is looked for behind the last scan, since
-    an embedded preview has one of its own; it cannot occur inside a scan,
-    where every 0xFF is followed by 0x00 or a restart marker.
+    report nothing.
     """
     if data.startswith(_JPEG_START):
-        return data.find(_JPEG_END, max(data.rfind(_JPEG_SCAN), 0)) < 0
+        return not _has_end(data)
     return data.startswith(_PNG_START) and _PNG_END not in data
+
+
+def _has_end(data: bytes) -> bool:
+    """Walk a JPEG's segments to its end marker.
+
+    An embedded preview has one of its own, inside a segment. What follows the
+    picture, as the film of a phone's does, is not looked at.
+    """
+    marker = _JPEG_MARKER.search(data, len(_JPEG_START))
+    while marker and marker[1] != _JPEG_END:
+        length = int.from_bytes(data[marker.end() : marker.end() + 2], 'big')
+        marker = _JPEG_MARKER.search(data, marker.end() + length)
+    return marker is not None
 
 
 def decode_file(

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from llm_mde_mm.datasets.listing import common_folder
+from llm_mde_mm.datasets.preparation.folders import make_folder
 from llm_mde_mm.utils.depth_io import write_depth_png
 from llm_mde_mm.visualization import SheetRow, comparison_sheet
 
@@ -106,7 +107,7 @@ class SavePredictionsHook(Hook):
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Make the folder."""
-        self.out_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out_dir)
         self._root = common_folder(runner.test_dataloader.dataset)
 
     def after_test_iter(

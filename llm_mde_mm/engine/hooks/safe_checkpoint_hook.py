@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from llm_mde_mm.utils.checkpoint_writing import move_pointer
+from llm_mde_mm.utils.checkpoint_writing import POINTER, move_pointer
 from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.utils.frozen_base import pretrained_parts
 from llm_mde_mm.utils.whole_file import remove_partial_files
@@ -85,6 +85,8 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             folders = {Path(runner.work_dir), Path(str(self.out_dir))}
             for folder in folders:
+                if runner.iter == 0:
+                    _put_aside(folder, runner)
                 for part in remove_partial_files(folder):
                     runner.logger.info(f'half-written file removed: {part}')
             self._delete(hub.runtime_info.get(_OUTDATED, []))
@@ -195,6 +197,25 @@ class SafeCheckpointHook(CheckpointHook):
                 replaced.append(path)
         self._hidden = {}
         return replaced
+
+
+def _put_aside(folder: Path, runner: Runner) -> None:
+    """Move an earlier run's checkpoints out of the way of another one's.
+
+    A folder stands for its best checkpoint, and a run that goes on takes the
+    newest one.
+    """
+    names = ('best_*.pth', 'epoch_*.pth', 'iter_*.pth', 'interrupted.pth')
+    found = [path for name in (*names, POINTER) for path in folder.glob(name)]
+    if found:
+        aside = folder / f'before_{runner.timestamp}'
+        aside.mkdir(exist_ok=True)
+        for path in found:
+            path.rename(aside / path.name)
+        runner.logger.warning(
+            f'{folder} had checkpoints of an earlier run, which --resume '
+            f'would have gone on with: they lie in {aside} now'
+        )
 
 
 def _name(path: object) -> str:
