@@ -38,9 +38,12 @@ def markdown(
     flags = min((_flags(row) for row in rows), key=len)
     command = shlex.join([*_command(table, rows), *flags])
     parts = [f'# {table}', f'```bash\n{command}\n```']
-    others = [row for row in rows if _flags(row) != flags]
+    others: dict[str, list[str]] = {}
+    for row in rows:
+        if _flags(row) != flags:
+            others.setdefault(shlex.join(_flags(row)), []).append(row.name)
     if others:
-        named = [f'{r.name} `{shlex.join(_flags(r))}`' for r in others]
+        named = [f'{", ".join(r)} `{text}`' for text, r in others.items()]
         parts.append('Run with other options: ' + '; '.join(named) + '.')
     parts.append(
         _table(['row', 'what'], [[row.name, row.title] for row in rows])
