@@ -16,7 +16,7 @@ from llm_mde_mm.apis.benchmark import Settings, benchmark
 from llm_mde_mm.apis.depth_inferencer import DTYPES
 from llm_mde_mm.engine.depth_runner import quieten
 from llm_mde_mm.utils.depth_io import write_bytes
-from llm_mde_mm.utils.errors import WeightsError
+from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
 
 def parse_args() -> argparse.Namespace:
@@ -112,6 +112,8 @@ def show(figures: dict) -> None:
 def main() -> None:
     """Measure, print and write."""
     args = parse_args()
+    if args.threads is not None and args.threads < 1:
+        raise ConfigError(f'--threads must be 1 or more, got {args.threads}')
     if args.threads:
         torch.set_num_threads(args.threads)
     only_json = args.json == '-'

@@ -59,6 +59,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
         SyntaxError,
         NameError,
         ImportError,
+        TypeError,
         UnicodeError,
     ) as error:
         # Of a variable that is set to nothing MMEngine says it is not there.

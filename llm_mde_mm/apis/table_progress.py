@@ -11,7 +11,7 @@ from llm_mde_mm.utils.errors import ConfigError, LLMMDEError
 
 from .table_results import find_finished, in_turns, read_result, seconds_left
 from .table_runs import Setting, execute, is_trained, stop_all
-from .tables import Run, describe_splits
+from .tables import Run, identity_of
 
 
 class Progress:
@@ -68,7 +68,7 @@ class Progress:
         """Make a run unless it is finished; return how it went."""
         path = self.results / run.table / f'{run.name}.json'
         result = find_finished(
-            run, self.results, describe_splits(run.cfg), self.setting.ablate
+            run, self.results, identity_of(run), self.setting.ablate
         )
         folder = self.setting.folder(run.table, run.name)
         if result is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
-from .tables import Run, make_run, natural_key, same_pictures
+from .tables import Run, difference, make_run, natural_key
 
 _KEYS = {'row', 'title', 'seed', 'digest', 'splits', 'scores'}
 
@@ -40,7 +40,7 @@ def read_results(folder: str | Path) -> list[dict[str, Any]]:
 def find_finished(
     run: Run,
     results: str | Path,
-    splits: Mapping[str, Any],
+    identity: Mapping[str, Any],
     ablated: bool = False,
 ) -> dict[str, Any] | None:
     """The result of a run, or of an equal run of another table.
@@ -48,7 +48,7 @@ def find_finished(
     Args:
         run (Run): The run.
         results (str | Path): Folder of the tables' folders.
-        splits (Mapping[str, Any]): Its pictures, by ``describe_splits``.
+        identity (Mapping[str, Any]): By ``identity_of``.
         ablated (bool): Whether the result must have ablations.
 
     Returns:
@@ -56,29 +56,24 @@ def find_finished(
         where there is nothing.
 
     Raises:
-        ConfigError: If the run's file is of another config or other
-            pictures.
+        ConfigError: If the run's file is of another config, other pictures
+            or other weights.
     """
     own = Path(results) / run.table / f'{run.name}.json'
     if own.is_file():
         result = read_result(own)
-        for what, same in (
-            ('another config', result['digest'] == run.digest),
-            ('other pictures', same_pictures(result['splits'], splits)),
-        ):
-            if not same:
-                raise ConfigError(
-                    f'{own} was measured with {what}: delete it, or give '
-                    '--results another folder'
-                )
+        other = difference(result, identity)
+        if other:
+            raise ConfigError(
+                f'{own} was measured with {other}: delete it, or give '
+                '--results another folder'
+            )
         if result.get('ablations') or not ablated:
             return result
     for path in sorted(Path(results).glob('*/*_seed*.json')):
         result = read_result(path)
-        if (
-            result['digest'] == run.digest
-            and same_pictures(result['splits'], splits)
-            and (result.get('ablations') or not ablated)
+        if not difference(result, identity) and (
+            result.get('ablations') or not ablated
         ):
             return {
                 'same_as': f'{path.parent.name}/{path.stem}',

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from llm_mde_mm.evaluation.report import write_report
 from llm_mde_mm.utils.checkpoint import find_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, DataError, LLMMDEError
-from llm_mde_mm.utils.frozen_base import public_name
 
 from .table_records import epoch_of, training_record
-from .tables import Run, describe_splits, same_pictures, scoring_configs
+from .table_weights import weight_names
+from .tables import Run, difference, identity_of, scoring_configs
 
 # Says whose run a folder holds, and that its training has ended.
 STATE = 'table_run.json'
@@ -73,13 +73,12 @@ def execute(run: Run, setting: Setting) -> dict[str, Any]:
 
     Raises:
         RunFailed: If a tool ended with an error; the message names its log.
-        ConfigError: If the folder holds a run of another config or other
-            pictures.
+        ConfigError: If the folder holds a run of another config, other
+            pictures or other weights.
         DataError: If data are missing, or the folder's state is damaged.
     """
-    splits = describe_splits(run.cfg)
     folder = setting.folder(run.table, run.name)
-    state = _open(folder, dict(digest=run.digest, splits=splits))
+    state = _open(folder, identity_of(run))
     log = folder / 'console.log'
     if not state.get('trained'):
         config = _dump(run.cfg, folder, 'train')
@@ -131,15 +130,6 @@ def shorten(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def weight_names(cfg: Mapping[str, Any]) -> dict[str, str]:
-    """Names of the pretrained weights, of a file or folder the last part."""
-    parts = {
-        part: cfg['model']['backbone'].get(part, {}).get('weights')
-        for part in ('vision', 'language')
-    }
-    return {part: public_name(name) for part, name in parts.items() if name}
-
-
 def _open(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """State of a run's folder, which is made if need be."""
     path = folder / STATE
@@ -147,13 +137,11 @@ def _open(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
         write_report(path, identity)
         return dict(identity)
     state = _read(path)
-    same = state.get('digest') == identity['digest'] and same_pictures(
-        state.get('splits') or {}, identity['splits']
-    )
-    if not same:
+    other = difference(state, identity)
+    if other:
         raise ConfigError(
-            f'{folder} holds a run of another config or other pictures: '
-            'delete it, or give --work-dir another folder'
+            f'{folder} holds a run of {other}: delete it, or give --work-dir '
+            'another folder'
         )
     return state
 

@@ -16,6 +16,7 @@ from llm_mde_mm.utils.errors import ConfigError
 
 from .launch import load_config
 from .table_digest import config_digest
+from .table_weights import weight_digests
 
 # Rules of a subset that draw at random.
 _DRAWS = ('shots', 'rooms')
@@ -199,16 +200,44 @@ def describe_splits(cfg: Config) -> dict[str, dict[str, Any]]:
     return found
 
 
-def same_pictures(
-    one: Mapping[str, Mapping], other: Mapping[str, Mapping]
-) -> bool:
-    """Whether two results of :func:`describe_splits` agree.
+def identity_of(run: Run) -> dict[str, Any]:
+    """What a result must agree with to be that of a run.
 
-    Where one lacks a figure, as those of earlier versions lack the size, the
-    others decide.
+    Args:
+        run (Run): The run.
+
+    Raises:
+        DataError: If data are missing; see the data sets.
     """
-    return one.keys() == other.keys() and all(
-        one[split][key] == other[split][key]
-        for split in one
-        for key in one[split].keys() & other[split].keys()
+    return dict(
+        digest=run.digest,
+        splits=describe_splits(run.cfg),
+        weight_digests=weight_digests(run.cfg),
     )
+
+
+def difference(result: Mapping, identity: Mapping) -> str | None:
+    """In words, what a result was measured with that a run has not.
+
+    Where one lacks a figure, as those of earlier versions do, the others
+    decide.
+
+    Args:
+        result (Mapping): The result, or the state of a run's folder.
+        identity (Mapping): The run's, by :func:`identity_of`.
+    """
+    if result.get('digest') != identity['digest']:
+        return 'another config'
+    pictures, own = result.get('splits') or {}, identity['splits']
+    if pictures.keys() != own.keys() or any(
+        _disagree(pictures[split], own[split]) for split in own
+    ):
+        return 'other pictures'
+    weights = result.get('weight_digests') or {}
+    if _disagree(weights, identity['weight_digests']):
+        return 'other weights'
+    return None
+
+
+def _disagree(one: Mapping, other: Mapping) -> bool:
+    return any(one[key] != other[key] for key in one.keys() & other.keys())

@@ -18,7 +18,6 @@ from llm_mde_mm.apis.table_runs import (
     is_trained,
     shorten,
     stop_all,
-    weight_names,
 )
 from llm_mde_mm.apis.tables import make_run
 from llm_mde_mm.utils.errors import ConfigError, DataError
@@ -210,15 +209,6 @@ def test_what_starts_after_the_stop_is_stopped(run, setting):
     stopped = setting._replace(stopped=lambda: True)
     with pytest.raises(RunFailed, match=f'ended with -{SIGTERM:d}'):
         execute(run, stopped)
-
-
-def test_weights_are_called_by_the_last_part_of_their_path(tmp_path):
-    backbone = dict(
-        vision=dict(weights=str(tmp_path)), language=dict(weights='who/bert')
-    )
-    assert weight_names(dict(model=dict(backbone=backbone))) == dict(
-        vision=tmp_path.name, language='who/bert'
-    )
 
 
 def test_scores_are_shortened():

@@ -1,6 +1,8 @@
 """Rows, configs, results that are found again, and what is left to do."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -13,12 +15,13 @@ from llm_mde_mm.apis.table_results import (
     read_results,
     seconds_left,
 )
+from llm_mde_mm.apis.table_weights import weight_digests, weight_names
 from llm_mde_mm.apis.tables import (
     describe_splits,
+    difference,
     find_rows,
     make_run,
     natural_key,
-    same_pictures,
     scoring_configs,
     title_of,
 )
@@ -187,14 +190,44 @@ def test_the_size_of_the_files_tells_other_data(tmp_path):
     depths.write_bytes(b'other depth')
     after = describe_splits(cfg)
     assert after['val']['digest'] == before['val']['digest']
-    assert not same_pictures(after, before)
+    assert differs(after, before) == 'other pictures'
     # An earlier version did not write it down.
     for part in before.values():
         del part['bytes']
-    assert same_pictures(after, before)
-    assert not same_pictures(
-        after, dict(before, val=before['test'] | {'pictures': 9})
-    )
+    assert differs(after, before) is None
+    assert differs(after, dict(before, val=dict(pictures=9)))
+
+
+def differs(splits, others):
+    here = dict(digest='a', splits=splits, weight_digests={})
+    return difference(dict(here, splits=others), here)
+
+
+def test_local_weights_are_told_by_what_they_hold(tmp_path):
+    names = [tmp_path / name / 'model.safetensors' for name in ('one', 'two')]
+    for path in names:
+        path.parent.mkdir()
+        path.write_bytes(b'tensors')
+
+    def digests(vision, language='who/bert'):
+        parts = dict(vision=vision, language=language)
+        backbone = {k: dict(weights=str(v)) for k, v in parts.items()}
+        cfg = dict(model=dict(backbone=backbone))
+        assert weight_names(cfg)['vision'] == Path(vision).name
+        return weight_digests(cfg)
+
+    first = digests(names[0])
+    assert first.keys() == {'vision'} and digests(names[1]) == first
+    # A folder by its files of weights.
+    assert digests(names[0].parent) == first
+    names[1].write_bytes(b'others')
+    os.utime(names[1], (1, 1))
+    second = digests(names[1])
+    assert second != first
+    run = dict(digest='a', splits=SPLITS, weight_digests=first)
+    assert difference(dict(run, weight_digests=second), run) == 'other weights'
+    # Results of an earlier version, or of weights from a hub.
+    assert difference(dict(run, weight_digests={}), run) is None
 
 
 @pytest.mark.parametrize(
@@ -213,6 +246,10 @@ def test_options_without_an_effect_are_refused(table, option, said):
 
 
 SPLITS = dict(train=dict(pictures=3, digest='abc'))
+
+
+def identity(run, splits=SPLITS, **weights):
+    return dict(digest=run.digest, splits=splits, weight_digests=weights)
 
 
 def save(folder, run, **changes):
@@ -234,17 +271,17 @@ def save(folder, run, **changes):
 def test_finished_runs_are_found(table, tmp_path):
     results = tmp_path / 'results'
     run = make_run(table / 'alone.py', 0)
-    assert find_finished(run, results, SPLITS) is None
+    assert find_finished(run, results, identity(run)) is None
     save(results / 'mine', run)
-    found = find_finished(run, results, SPLITS)
+    found = find_finished(run, results, identity(run))
     assert found['scores']['val']['abs_rel'] == 0.5
     # It lacks the ablations, so it is not finished where they are asked for.
-    assert find_finished(run, results, SPLITS, ablated=True) is None
+    assert find_finished(run, results, identity(run), ablated=True) is None
     other = make_run(table / 'alone.py', 1)
-    assert find_finished(other, results, SPLITS) is None
+    assert find_finished(other, results, identity(other)) is None
     # Unless an equal run of another table has them.
     save(results / 'other', run, row='twin', ablations=dict(val=1))
-    found = find_finished(run, results, SPLITS, ablated=True)
+    found = find_finished(run, results, identity(run), ablated=True)
     assert found['same_as'] == 'other/twin_seed0'
 
 
@@ -252,10 +289,10 @@ def test_an_equal_run_of_another_table_is_not_made_again(table, tmp_path):
     run = make_run(table / 'pictures_4.py', 0)
     results = tmp_path / 'results'
     save(results / 'other', run, row='twin', table='other', title='Twin')
-    found = find_finished(run, results, SPLITS)
+    found = find_finished(run, results, identity(run))
     assert found['same_as'] == 'other/twin_seed0'
     others = dict(train=dict(pictures=3, digest='def'))
-    assert find_finished(run, results, others) is None
+    assert find_finished(run, results, identity(run, others)) is None
     assert (found['table'], found['row']) == ('mine', 'pictures_4')
     assert found['title'] == 'A row. And more'
 
@@ -264,7 +301,7 @@ def test_a_result_of_another_config_is_an_error(table, tmp_path):
     run = make_run(table / 'alone.py', 0)
     save(tmp_path / 'mine', run, digest='0' * 12)
     with pytest.raises(ConfigError, match='alone_seed0.json .*another config'):
-        find_finished(run, tmp_path, SPLITS)
+        find_finished(run, tmp_path, identity(run))
 
 
 def test_a_result_of_other_pictures_is_an_error(table, tmp_path):
@@ -272,7 +309,7 @@ def test_a_result_of_other_pictures_is_an_error(table, tmp_path):
     save(tmp_path / 'mine', run)
     others = dict(train=dict(pictures=3, digest='def'))
     with pytest.raises(ConfigError, match='alone_seed0.json .*other pictures'):
-        find_finished(run, tmp_path, others)
+        find_finished(run, tmp_path, identity(run, others))
 
 
 def test_all_results_of_a_page_are_of_the_configs(table, tmp_path):
@@ -303,10 +340,10 @@ def test_a_damaged_result_is_an_error(table, tmp_path):
     path = save(tmp_path / 'mine', run)
     path.write_text(path.read_text()[:40])
     with pytest.raises(DataError, match='alone_seed0.json .*delete it'):
-        find_finished(run, tmp_path, SPLITS)
+        find_finished(run, tmp_path, identity(run))
     path.write_text('{"row": "alone"}')
     with pytest.raises(DataError, match='it has no digest, scores, seed, sp'):
-        find_finished(run, tmp_path, SPLITS)
+        find_finished(run, tmp_path, identity(run))
 
 
 def test_results_come_in_order(table, tmp_path):

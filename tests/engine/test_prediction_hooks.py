@@ -9,6 +9,7 @@ from mmseg.structures import SegDataSample
 from llm_mde_mm.engine import SavePredictionsHook
 from llm_mde_mm.evaluation.saved import pair_saved, read_saved
 from llm_mde_mm.utils.depth_io import write_depth_png
+from llm_mde_mm.utils.errors import ConfigError
 
 
 class Listed(BaseDataset):
@@ -55,6 +56,13 @@ def test_predictions_are_named_after_their_pictures(tmp_path, paths, files):
     for number, pair in enumerate(pairs):
         pred = read_saved(pair)['pred_depth_map']['data']
         assert (pred == 1.5 + number).all()
+
+
+def test_predictions_that_would_have_one_name(tmp_path):
+    hook = SavePredictionsHook(str(tmp_path / 'pred'))
+    loader = SimpleNamespace(dataset=Listed(['d/a.jpg', 'd/a.png']))
+    with pytest.raises(ConfigError, match=r'2 pictures d/a\.\*'):
+        hook.before_test_epoch(SimpleNamespace(test_dataloader=loader))
 
 
 def test_pictures_of_an_unknown_data_set_keep_their_stems(tmp_path):

@@ -1,5 +1,6 @@
 """What a test leaves behind: comparison sheets and depth files."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from llm_mde_mm.datasets.listing import common_folder
+from llm_mde_mm.datasets.listing import common_folder, picture_paths
 from llm_mde_mm.datasets.preparation.folders import make_folder
 from llm_mde_mm.utils.depth_io import write_depth_png
+from llm_mde_mm.utils.errors import ConfigError
 from llm_mde_mm.visualization import SheetRow, comparison_sheet
 
 
@@ -106,9 +108,21 @@ class SavePredictionsHook(Hook):
         self._root: Path | None = None
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Make the folder."""
+        """Make the folder.
+
+        Raises:
+            ConfigError: If two pictures differ in their suffix alone.
+            WriteError: If the folder cannot be made.
+        """
+        dataset = runner.test_dataloader.dataset
+        names = Counter(p.with_suffix('') for p in picture_paths(dataset))
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise ConfigError(
+                f'there are {names[twice[0]]} pictures {twice[0]}.*, whose '
+                'predictions would have one name: rename them'
+            )
         make_folder(self.out_dir)
-        self._root = common_folder(runner.test_dataloader.dataset)
+        self._root = common_folder(dataset)
 
     def after_test_iter(
         self,
