@@ -82,7 +82,8 @@ def _probe(path: Path, rows: Sequence[Row]) -> dict[str, Any]:
         return {
             split: probe[split]
             for split in _SPLITS
-            if same_digests(rows, split, pictures.get(split))
+            if split in probe
+            and same_digests(rows, split, pictures.get(split))
         }
     except (ValueError, TypeError) as error:
         raise DataError(
