@@ -315,6 +315,7 @@ def test_other_settings_for_a_prediction(finished, train):
     runner = train(cfg, load_from=str(path), **{'train_cfg.max_epochs': 1})
     log = next(folder(cfg).glob(f'{runner.timestamp}/*.log')).read_text()
     assert 'model.decode_head.max_depth: 10.0, 80.0' in log
+    (path,) = folder(cfg).glob('before_*/epoch_2.pth')
     head.pop('max_depth')
     backbone.prompt.mode = 'fixed'
     with pytest.raises(WeightsError, match="prompt.mode: 'adaptive', 'fixed"):
