@@ -4,7 +4,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from llm_mde_mm.datasets.inspection import (
     loading_steps,
     shared_files,
 )
+from llm_mde_mm.datasets.wrapped import inner_datasets
 from llm_mde_mm.utils.depth_io import write_bytes
 from llm_mde_mm.utils.errors import ConfigError, DataError
 
@@ -97,15 +98,6 @@ def data_of(args: argparse.Namespace) -> dict[str, dict]:
     return found
 
 
-def parts_of(cfg: Mapping) -> Iterator[Mapping]:
-    """Return the data sets of files that one joins or repeats, each once."""
-    inner = cfg.get('datasets') or [cfg[k] for k in ('dataset',) if k in cfg]
-    for part in inner:
-        yield from parts_of(part)
-    if not inner:
-        yield cfg
-
-
 def check(split: str, cfg: Mapping, workers: int) -> list[Sample]:
     """Decode one data set with a progress bar."""
     kind = cfg.get('type')
@@ -150,7 +142,7 @@ def main() -> None:
     checked: dict[str, list[Sample]] = {}
     for split, cfg in data_of(args).items():
         samples: list[Sample] = []
-        for part in parts_of(cfg):
+        for part in inner_datasets(cfg):
             try:
                 samples += check(split, part, args.workers)
             except DataError as error:

@@ -196,7 +196,8 @@ def main() -> None:
 def raise_interrupt(*_: object) -> NoReturn:
     """Let SIGTERM end the tool as Ctrl-C does, once."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        # Not SIG_IGN, which a tool that only then starts would inherit.
+        signal.signal(number, lambda *_: None)
     raise KeyboardInterrupt
 
 

@@ -1,11 +1,11 @@
 """Which pretrained weights a run of a table starts from."""
 
-import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from llm_mde_mm.datasets.preparation.manifest import file_digests, sha256
 from llm_mde_mm.utils.frozen_base import public_name
 
 _FILES = ('*.safetensors', '*.bin', '*.pth', '*.pt')
@@ -40,8 +40,5 @@ def _files(path: Path) -> list[Path]:
 @lru_cache
 def _digest(files: tuple[Path, ...], times: tuple[float, ...]) -> str:
     """Read each file once, unless it changes."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open('rb') as stream:
-            digest.update(hashlib.file_digest(stream, 'sha256').digest())
-    return digest.hexdigest()[:12]
+    digests = [file_digests(file, 'sha256')['sha256'] for file in files]
+    return sha256(''.join(digests).encode())[:12]

@@ -53,14 +53,7 @@ class DepthRunner(CheckpointRunner):
         Raises:
             ConfigError: If there are several optimizers.
         """
-        built = super().build_optim_wrapper(optim_wrapper)
-        if isinstance(built, OptimWrapperDict):
-            raise ConfigError(
-                'optim_wrapper has several optimizers, which the hooks here '
-                'neither guard nor resume: give one, with rates of its own '
-                'for each part by paramwise_cfg.custom_keys'
-            )
-        return built
+        return one_optimizer(super().build_optim_wrapper(optim_wrapper))
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group over gloo where there is no GPU.
@@ -115,6 +108,24 @@ class DepthRunner(CheckpointRunner):
             every run with; the log file has them.
         """
         return quieten(super().build_logger(*args, **kwargs))
+
+
+def one_optimizer(wrapper: Any) -> Any:
+    """Refuse several optimizers.
+
+    Args:
+        wrapper (BaseOptimWrapper): As MMEngine builds it.
+
+    Raises:
+        ConfigError: If it is a dict of some.
+    """
+    if isinstance(wrapper, OptimWrapperDict):
+        raise ConfigError(
+            'optim_wrapper has several optimizers, which the hooks here '
+            'neither guard nor resume: give one, with rates of its own for '
+            'each part by paramwise_cfg.custom_keys'
+        )
+    return wrapper
 
 
 def cast_model(model: nn.Module, name: str | None) -> nn.Module:

@@ -59,12 +59,9 @@ def _slurm_to_torchrun() -> None:
 def _mpi_to_torchrun() -> None:
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
-    for theirs, ours in (
-        ('RANK', 'RANK'),
-        ('SIZE', 'WORLD_SIZE'),
-        ('LOCAL_RANK', 'LOCAL_RANK'),
-    ):
-        os.environ[ours] = os.environ[f'OMPI_COMM_WORLD_{theirs}']
+    os.environ['RANK'] = os.environ['OMPI_COMM_WORLD_RANK']
+    os.environ['WORLD_SIZE'] = os.environ['OMPI_COMM_WORLD_SIZE']
+    os.environ['LOCAL_RANK'] = os.environ['OMPI_COMM_WORLD_LOCAL_RANK']
 
 
 def check_norm_layers(model: nn.Module) -> None:

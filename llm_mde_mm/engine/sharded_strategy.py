@@ -19,7 +19,7 @@ from llm_mde_mm.utils.checkpoint import fit_checkpoint, read_checkpoint
 from llm_mde_mm.utils.checkpoint_writing import write_checkpoint
 from llm_mde_mm.utils.errors import ConfigError, WeightsError
 
-from .depth_runner import cast_model, quieten
+from .depth_runner import cast_model, one_optimizer, quieten
 from .processes import check_norm_layers, start_gloo
 from .resume_checks import scheduler_states
 from .sharded_parts import transformer_blocks
@@ -79,6 +79,20 @@ class ShardedStrategy(FSDPStrategy):
         check_norm_layers(built)
         self._outline = _Outline(built)
         return built
+
+    def build_optim_wrapper(
+        self, optim_wrapper: Any, model: nn.Module | None = None
+    ) -> Any:
+        """Build the optimizer with its wrapper.
+
+        Args:
+            optim_wrapper (Any): MMEngine's config of it.
+            model (nn.Module | None): The model.
+
+        Raises:
+            ConfigError: If there are several optimizers.
+        """
+        return one_optimizer(super().build_optim_wrapper(optim_wrapper, model))
 
     def _wrap_model(self, model: Any) -> nn.Module:
         given = self.model_wrapper or {}

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 import torch
+from mmengine._strategy import FSDPStrategy
 from mmengine.config import Config
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from mmseg.registry import MODELS
 from torch.distributed.fsdp import ShardingStrategy
@@ -161,6 +163,15 @@ def test_fsdp_spreads_over_all_processes(given):
     strategy.model_wrapper = dict(sharding_strategy=given)
     with pytest.raises(ConfigError, match=r"sharding_strategy is '\w+_SHARD'"):
         strategy._wrap_model(None)
+
+
+def test_fsdp_has_one_optimizer(monkeypatch):
+    several = OptimWrapperDict()
+    monkeypatch.setattr(
+        FSDPStrategy, 'build_optim_wrapper', lambda *_: several
+    )
+    with pytest.raises(ConfigError, match='paramwise_cfg.custom_keys'):
+        object.__new__(ShardedStrategy).build_optim_wrapper({})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """A whole table on rendered rooms, and what is then left to do."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 
 import cv2
@@ -181,6 +184,28 @@ def test_a_changed_config_does_not_take_the_old_result(place, call):
             *(*arguments(place), '--rows', 'a_none'),
             *('--cfg-options', 'optim_wrapper.optimizer.lr=0.1'),
         )
+
+
+def test_a_tool_that_starts_after_the_stop_hears_it():
+    code = (
+        'import signal, subprocess, sys\n'
+        'from tools.run_table import raise_interrupt\n'
+        'try:\n    raise_interrupt()\nexcept KeyboardInterrupt:\n    pass\n'
+        'import os\n'
+        # A second signal changes nothing here.
+        'os.kill(os.getpid(), signal.SIGTERM)\n'
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        'child.terminate()\n'
+        'print(child.wait(20))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f'{-signal.SIGTERM:d}\n', done.stderr
 
 
 def test_tables_are_found_by_name():
