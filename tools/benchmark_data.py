@@ -39,7 +39,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--json', metavar='FILE', help='write the figures')
     launch.add_cfg_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if min(args.consumption, default=1) <= 0:
+        parser.error('--consumption takes rates above 0')
+    return args
 
 
 def main() -> None:

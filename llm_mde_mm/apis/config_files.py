@@ -30,6 +30,16 @@ _MORE_KEYS = (
     'runner_type',
     'test_scenes',
 )
+# Environment variables whose text MMEngine puts into a config, in quotes.
+_VARIABLES = ('NYU_ROOT', 'VIT_WEIGHTS', 'LLM_WEIGHTS')
+# The least that a count may be; below it training fails late or does nothing.
+_LEAST = {
+    **dict.fromkeys(
+        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        {'batch_size': 1, 'num_workers': 0},
+    ),
+    'train_cfg': {'max_epochs': 1, 'max_iters': 1, 'val_interval': 1},
+}
 
 
 def load_config(path: str, options: Mapping | None = None) -> Config:
@@ -44,9 +54,10 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
 
     Raises:
         ConfigError: If there is no such file or base, it is no config, an
-            environment variable of it is set to nothing, or an option does
-            not go with it or begins with a name that neither the config nor
-            MMEngine's runner knows.
+            environment variable of it is set to nothing or has an
+            apostrophe, an option does not go with it or begins with a name
+            that neither the config nor MMEngine's runner knows, or a count
+            is too low.
     """
     if not Path(path).is_file():
         raise ConfigError(f'there is no config file {path}')
@@ -64,6 +75,8 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
     ) as error:
         # Of a variable that is set to nothing MMEngine says it is not there.
         reason = error.args[0] if isinstance(error, KeyError) else error
+        if isinstance(error, SyntaxError):
+            reason = _apostrophe() or error
         raise ConfigError(f'config {path}: {reason}') from error
     if options:
         _check_keys(cfg, options)
@@ -73,6 +86,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
             raise ConfigError(
                 f'--cfg-options {", ".join(options)}: {error}'
             ) from error
+    _check_counts(cfg)
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
     share_seed(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
@@ -86,6 +100,26 @@ def _find_own_modules() -> None:
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+
+
+def _apostrophe() -> str | None:
+    for name in _VARIABLES:
+        if "'" in os.environ.get(name, ''):
+            return (
+                f'{name}: no apostrophe may be in it; rename the folder or '
+                'give a link to it'
+            )
+    return None
+
+
+def _check_counts(cfg: Config) -> None:
+    for part, counts in _LEAST.items():
+        for key, least in counts.items():
+            value = (cfg.get(part) or {}).get(key)
+            if isinstance(value, int) and value < least:
+                raise ConfigError(
+                    f'{part}.{key} is {value}: it takes {least} or more'
+                )
 
 
 def _check_keys(cfg: Config, options: Mapping) -> None:

@@ -1,13 +1,17 @@
 """Several processes, on GPUs and, over gloo, on CPUs."""
 
 import datetime
+import logging
 import os
 import subprocess
 from collections.abc import Mapping
 
 import torch
 import torch.distributed as torch_dist
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from llm_mde_mm.utils.errors import ConfigError
 
@@ -65,7 +69,9 @@ def _mpi_to_torchrun() -> None:
 
 
 def check_norm_layers(model: nn.Module) -> None:
-    """See that the norm layers work where this runs.
+    """See that the norm layers work in several processes.
+
+    Plain batch norm does, with a warning: its statistics are not shared.
 
     Args:
         model (nn.Module): Not yet wrapped.
@@ -74,16 +80,26 @@ def check_norm_layers(model: nn.Module) -> None:
         ConfigError: If there are SyncBN layers and several processes on CPUs;
             torch synchronises them on GPUs only.
     """
-    if torch.cuda.is_available() or not torch_dist.is_initialized():
+    if get_world_size() == 1:
         return
-    names = [
-        name
+    norms = {
+        name: isinstance(layer, nn.SyncBatchNorm)
         for name, layer in model.named_modules()
-        if isinstance(layer, nn.SyncBatchNorm)
-    ]
-    if names:
+        if isinstance(layer, _BatchNorm)
+    }
+    shared = [name for name in norms if norms[name]]
+    plain = [name for name in norms if not norms[name]]
+    if shared and not torch.cuda.is_available():
         raise ConfigError(
-            f'{len(names)} layers are SyncBN, the first of them {names[0]}, '
+            f'{len(shared)} layers are SyncBN, the first of them {shared[0]}, '
             'which several processes share on GPUs only. Give norm_cfg='
             "dict(type='GN', num_groups=8), or use one process"
+        )
+    if plain:
+        print_log(
+            f'{len(plain)} layers are BN, the first of them {plain[0]}: each '
+            'process has statistics of its own pictures, and the first '
+            "one's are kept. SyncBN shares them",
+            'current',
+            logging.WARNING,
         )

@@ -12,11 +12,13 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import FlexibleRunner, Runner
 from mmseg.registry import MODELS
+from torch import nn
 from torch.distributed.fsdp import ShardingStrategy
 
 from llm_mde_mm.apis import launch
+from llm_mde_mm.engine import processes
 from llm_mde_mm.engine.depth_runner import DepthRunner
-from llm_mde_mm.engine.processes import start_gloo
+from llm_mde_mm.engine.processes import check_norm_layers, start_gloo
 from llm_mde_mm.engine.sharded_parts import transformer_blocks
 from llm_mde_mm.engine.sharded_runner import ShardedRunner
 from llm_mde_mm.engine.sharded_strategy import ShardedStrategy
@@ -99,6 +101,21 @@ def test_sync_bn_is_refused_on_cpus(two):
     for result in two:
         assert 'decode_head.blocks.0.norm1' in result['sync_bn']
         assert "norm_cfg=dict(type='GN'" in result['sync_bn']
+
+
+def test_batch_norm_that_is_not_shared(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        processes, 'print_log', lambda *args: said.append(args)
+    )
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8))
+    check_norm_layers(model)
+    assert not said
+    monkeypatch.setattr(processes, 'get_world_size', lambda: 2)
+    check_norm_layers(nn.Sequential(nn.GroupNorm(2, 8)))
+    assert not said
+    check_norm_layers(model)
+    assert said[0][0].startswith('1 layers are BN, the first of them 1: each')
 
 
 def test_fsdp_has_the_losses_of_ddp(two):

@@ -236,6 +236,12 @@ def test_benchmark_of_data_without_files(call):
         call(benchmark_data, ROOMS, '--num', 0)
 
 
+def test_a_rate_that_no_step_has(call, capsys):
+    with pytest.raises(SystemExit):
+        call(benchmark_data, ROOMS, '--consumption', 5, 0)
+    assert 'takes rates above 0' in capsys.readouterr().err
+
+
 def test_draws_that_are_impossible(root, call):
     path = root / 'few.txt'
     with pytest.raises(DataError, match='shots=6.*kitchen, has 5'):

@@ -159,6 +159,28 @@ def test_a_variable_that_is_set_to_nothing(monkeypatch):
         launch.load_config(NYU)
 
 
+@pytest.mark.parametrize('name', ['NYU_ROOT', 'LLM_WEIGHTS'])
+def test_a_variable_with_an_apostrophe(monkeypatch, name):
+    monkeypatch.setenv('NYU_ROOT', 'data')
+    monkeypatch.setenv(name, "/data/Ann's")
+    with pytest.raises(ConfigError, match=f'{name}: no apostrophe'):
+        launch.load_config(NYU)
+
+
+@pytest.mark.parametrize(
+    'key',
+    ['train_cfg.val_interval', 'train_cfg.max_epochs']
+    + [f'{split}_dataloader.batch_size' for split in ('train', 'test')],
+)
+def test_a_count_that_is_too_low(key):
+    with pytest.raises(ConfigError, match=f'{key} is 0: it takes 1 or more'):
+        launch.load_config(ROOMS, {key: 0})
+    assert launch.load_config(ROOMS, {key: 1})
+    options = {'val_dataloader.num_workers': -1}
+    with pytest.raises(ConfigError, match='is -1: it takes 0 or more'):
+        launch.load_config(ROOMS, options)
+
+
 def test_a_misspelt_option():
     with pytest.raises(ConfigError, match="'randomnes'; did you mean random"):
         launch.load_config(ROOMS, {'randomnes.seed': 3})
