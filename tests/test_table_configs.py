@@ -45,10 +45,13 @@ FACTORS = {
     '5_no_language': {'model.backbone'},
     '6_other_prompt': {'model.backbone.prompt.type'},
     '7_no_path': NO_PATH,
-    '8_conv_head': {
-        *('model.backbone', 'model.decode_head', 'train_pipeline'),
-        *('train_dataloader.dataset.pipeline', 'train_cfg'),
-    },
+    **dict.fromkeys(
+        ('8_conv_head', '12_conv_head_gn'),
+        {
+            *('model.backbone', 'model.decode_head', 'train_pipeline'),
+            *('train_dataloader.dataset.pipeline', 'train_cfg'),
+        },
+    ),
     **dict.fromkeys(
         ('9_no_path_identity', '10_no_path_random', '11_no_path_attention'),
         {*NO_PATH, f'{LANGUAGE}.control'},
