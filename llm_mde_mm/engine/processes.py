@@ -82,13 +82,13 @@ def check_norm_layers(model: nn.Module) -> None:
     """
     if get_world_size() == 1:
         return
-    norms = {
-        name: isinstance(layer, nn.SyncBatchNorm)
-        for name, layer in model.named_modules()
-        if isinstance(layer, _BatchNorm)
-    }
-    shared = [name for name in norms if norms[name]]
-    plain = [name for name in norms if not norms[name]]
+    shared: list[str] = []
+    plain: list[str] = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.SyncBatchNorm):
+            shared.append(name)
+        elif isinstance(layer, _BatchNorm):
+            plain.append(name)
     if shared and not torch.cuda.is_available():
         raise ConfigError(
             f'{len(shared)} layers are SyncBN, the first of them {shared[0]}, '
