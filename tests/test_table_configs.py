@@ -56,6 +56,8 @@ FACTORS = {
         ('9_no_path_identity', '10_no_path_random', '11_no_path_attention'),
         {*NO_PATH, f'{LANGUAGE}.control'},
     ),
+    '13_no_path_no_language': {*NO_PATH, 'model.backbone'},
+    '14_no_path_other_prompt': {*NO_PATH, 'model.backbone.prompt.type'},
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
