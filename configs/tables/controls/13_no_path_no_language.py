@@ -1,18 +1,15 @@
 """Controls: the ViT's last patch tokens alone, no language, no other path.
 
-Ours: 7_no_path without prompt, prototypes, reprogramming and language model.
-The neck reads the patch tokens of the last block where it else reads the
-language model's states.
+Ours: 5_no_language without the paths that 7_no_path leaves out, which is the
+paper's architecture without prompt, prototypes, reprogramming and language
+model.
 
 Command: python tools/run_table.py controls --rows 13_no_path_no_language
 """
 
-_base_ = './7_no_path.py'
+_base_ = './5_no_language.py'
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='VisionDepthBackbone',
-        vision={{_base_.model.backbone.vision}},
-    )
+    neck=dict(vision_channels=None),
+    decode_head=dict(picture_channels=None),
 )
