@@ -58,6 +58,7 @@ FACTORS = {
     ),
     '13_no_path_no_language': {*NO_PATH, 'model.backbone'},
     '14_no_path_other_prompt': {*NO_PATH, 'model.backbone.prompt.type'},
+    '15_no_language_lora': {'model.backbone'},
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
@@ -182,7 +183,7 @@ def distinct(paths):
 def test_every_rows_model_predicts(tiny_recipe):
     paths = [p for p in ROWS if p.parent.name != 'backbones']
     cases = distinct(paths)
-    assert len(cases) == 23
+    assert len(cases) == 24
     inputs = torch.randn(2, 3, 96, 128)
     for path, cfg in cases:
         model = MODELS.build(cfg).eval()

@@ -1,10 +1,10 @@
-"""Plots of a table: bars with intervals, and curves over pictures."""
+"""Plots of results: bars, curves over pictures, curves over steps."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from .canvas import INK, Canvas
 
@@ -13,6 +13,7 @@ _COLOURS = ('#2f6fab', '#c8553d', '#4f8f4f', '#8a63a8', '#b08a2e')
 _MARGIN, _TITLE, _AXIS = 24, 56, 64
 _BAR, _LABEL, _PANEL, _GAP = 34, 210, 330, 48
 _CURVE = (760, 440)
+_STEP, _STEP_LABEL, _STEP_PANEL = 30, 330, 220
 
 
 def bar_plot(
@@ -127,6 +128,72 @@ def curve_plot(
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=10)
     _finish(axes, 'y', axis)
+    return canvas.render()
+
+
+def step_plot(
+    labels: Sequence[str],
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    axis: str,
+    title: str,
+    aims: Mapping[tuple[str, str], float] | None = None,
+) -> np.ndarray:
+    """Draw how scores went from step to step, downwards.
+
+    A row of panels a split, a panel a score, each with an axis of its own. A
+    line goes through the means, whose whisker is one standard deviation over
+    the seeds to either side; each seed is a point.
+
+    Args:
+        labels (Sequence[str]): Names of N steps, the first on top.
+        panels (Mapping[str, Mapping[str, Sequence]]): By split and by score,
+            of the same scores in each split, the values of each of the N
+            steps, one a seed, at least one.
+        axis (str): What the values are.
+        title (str): Line above the plot.
+        aims (Mapping[tuple[str, str], float], optional): By split and score,
+            the value of a dashed line.
+
+    Returns:
+        ndarray: RGB ``(H, W, 3)``, uint8.
+
+    Raises:
+        ValueError: If there is no step or panel, or a panel has not the
+            values of each step.
+    """
+    if not labels or not any(panels.values()):
+        raise ValueError('a plot needs at least one step and one panel')
+    for scores in panels.values():
+        for steps in scores.values():
+            if len(steps) != len(labels) or not all(steps):
+                raise ValueError('each panel needs values of each step')
+    height = _STEP * len(labels)
+    columns = max(len(scores) for scores in panels.values())
+    canvas = Canvas(
+        _STEP_LABEL + columns * (_STEP_PANEL + _GAP),
+        _TITLE + len(panels) * (height + _AXIS + _GAP),
+    )
+    canvas.text(_MARGIN, 14, title, 13, weight='bold')
+    for row, (split, scores) in enumerate(panels.items()):
+        top = _TITLE + 18 + row * (height + _AXIS + _GAP)
+        for column, (score, steps) in enumerate(scores.items()):
+            left = _STEP_LABEL + column * (_STEP_PANEL + _GAP)
+            axes = canvas.axes(left, top, _STEP_PANEL, height)
+            means = [statistics.fmean(values) for values in steps]
+            axes.plot(means, range(len(means)), '-', color=_COLOURS[0])
+            for place, values in enumerate(steps):
+                _point(axes, means[place], place, values, 'x', _COLOURS[0])
+                axes.plot(
+                    values, [place] * len(values), '.', color=INK, markersize=4
+                )
+            aim = (aims or {}).get((split, score))
+            if aim is not None:
+                axes.axvline(aim, color=_COLOURS[1], linestyle='--')
+            axes.set_ylim(len(labels) - 0.5, -0.5)
+            axes.set_yticks(range(len(labels)), [] if column else labels)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.set_title(f'{split}: {score}', fontsize=11, color=INK)
+            _finish(axes, 'x', axis)
     return canvas.render()
 
 

@@ -5,7 +5,11 @@ import pytest
 
 from llm_mde_mm.visualization.colour import INVALID_COLOUR, colourise_depth
 from llm_mde_mm.visualization.scales import depth_ticks
-from llm_mde_mm.visualization.table_plots import bar_plot, curve_plot
+from llm_mde_mm.visualization.table_plots import (
+    bar_plot,
+    curve_plot,
+    step_plot,
+)
 from llm_mde_mm.visualization.variant_sheet import VariantRow, variant_sheet
 
 BAR = (0xB9, 0xCD, 0xE0)
@@ -43,6 +47,29 @@ def test_a_curve_falls_with_its_values():
     assert heights[0] < heights[len(heights) // 2] < heights[-1]
     with pytest.raises(ValueError, match='at least one line'):
         curve_plot({}, '', '')
+
+
+def test_steps_go_downwards_to_an_aim():
+    panels = dict(val=dict(a=[[0.4], [0.2, 0.3], [0.1]]))
+    plot = step_plot(['x', 'y', 'z'], panels, '', '', {('val', 'a'): 0.1})
+    top, left = 56 + 18, 330
+    inside = plot[top : top + 90, left : left + 220]
+    line = coloured(inside, (0x2F, 0x6F, 0xAB))
+    # Where each of the three steps is drawn, a point on a line.
+    first, second, third = (
+        np.flatnonzero(line[15 + 30 * step]).mean() for step in range(3)
+    )
+    assert (first - second) / (second - third) == pytest.approx(1, abs=0.1)
+    aim = np.flatnonzero(coloured(inside, (0xC8, 0x55, 0x3D)).any(0))
+    assert aim.mean() == pytest.approx(third, abs=2)
+
+
+def test_steps_that_cannot_be():
+    with pytest.raises(ValueError, match='at least one step'):
+        step_plot([], dict(val=dict(a=[])), '', '')
+    for values in ([[1]], [[1], []]):
+        with pytest.raises(ValueError, match='values of each step'):
+            step_plot(['x', 'y'], dict(val=dict(a=values)), '', '')
 
 
 @pytest.fixture
