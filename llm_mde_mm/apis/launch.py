@@ -62,7 +62,7 @@ def tool_parser(
 
 
 class _KeyValue(DictAction):
-    """MMEngine's, with the parser's error for what is no KEY=VALUE."""
+    """MMEngine's, with the parser's error for what it cannot read."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         wrong = [value for value in values if '=' not in value]
@@ -71,7 +71,15 @@ class _KeyValue(DictAction):
                 f'{option_string} takes KEY=VALUE, got {wrong[0]!r}; other '
                 'arguments come before it'
             )
-        super().__call__(parser, namespace, values, option_string)
+        for value in values:
+            try:
+                super().__call__(parser, namespace, [value], option_string)
+            except (AssertionError, RecursionError):
+                parser.error(
+                    f'{option_string} cannot read {value!r}: it takes '
+                    'numbers, words and lists of them in brackets, no dict, '
+                    'which goes into a config'
+                )
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:

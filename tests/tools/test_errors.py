@@ -197,6 +197,16 @@ def test_an_option_without_a_value(capsys):
     assert "takes KEY=VALUE, got 'b'" in capsys.readouterr().err
 
 
+def test_an_option_that_holds_a_dict(capsys):
+    parser = launch.tool_parser('a tool')
+    for value in ('b=[dict(c=1,d=2)]', 'b=[1,(2]'):
+        with pytest.raises(SystemExit):
+            parser.parse_args([ROOMS, '--cfg-options', 'a=1', value])
+        assert f"cannot read '{value}'" in capsys.readouterr().err
+    args = parser.parse_args([ROOMS, '--cfg-options', 'a=1', 'b=[2,(3,x)]'])
+    assert args.cfg_options == dict(a=1, b=[2, (3, 'x')])
+
+
 def test_mixed_precision_of_spread_weights_is_set_elsewhere():
     path = ROOT / 'configs/llm_mde_nyu_fewshot_fsdp.py'
     cfg = launch.load_config(str(path))
