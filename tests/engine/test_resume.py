@@ -236,12 +236,23 @@ def test_a_state_is_read_without_running_code(tmp_path):
     assert again['gradients'].keys() == state['gradients'].keys() != set()
 
 
-def test_another_batch_size_inside_an_epoch_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ('changes', 'says'),
+    [
+        (dict(batch_size=5), "'batch_size': 2.*'batch_size': 5"),
+        # These are as many batches.
+        (
+            dict(dataset=dict(num_rooms=9)),
+            "'batches': 5, 'pictures': 10.*'batches': 5, 'pictures': 9",
+        ),
+    ],
+)
+def test_other_batches_inside_an_epoch_are_refused(changes, says, tmp_path):
     cfg = config(tmp_path, **changes_of(EVERY_3))
     train(cfg, DieHook('after_train_iter', 0, 2))
     cfg = resumed(cfg)
-    cfg.train_dataloader.batch_size = 5
-    with pytest.raises(ConfigError, match="'batches': 5.*'batches': 2"):
+    cfg.merge_from_dict({'train_dataloader': changes})
+    with pytest.raises(ConfigError, match=says):
         train(cfg)
 
 

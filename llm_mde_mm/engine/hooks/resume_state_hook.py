@@ -27,7 +27,8 @@ class ResumeStateHook(Hook):
     """Keep :class:`ResumableEpochLoop`'s place in the checkpoints.
 
     ``checkpoint['resume_state']`` gets ``batch`` (batches of the epoch that
-    are done), ``batches`` (of an epoch), ``processes``, ``validated`` (epochs
+    are done), what a batch's place in an epoch hangs on (``batches`` of an
+    epoch, ``pictures``, ``batch_size``, ``processes``), ``validated`` (epochs
     done at the last validation), ``stop`` (whether training is to end),
     ``sampler_seed`` and, inside an accumulation, ``gradients`` by parameter.
     """
@@ -73,8 +74,7 @@ class ResumeStateHook(Hook):
         state = checkpoint.setdefault(KEY, {})
         state.update(
             batch=loop.batch,
-            batches=len(loop.dataloader),
-            processes=get_world_size(),
+            **_epoch_of(loop.dataloader),
             validated=loop.validated,
             stop=loop.stop_training,
             sampler_seed=getattr(loop.dataloader.sampler, 'seed', None),
@@ -102,9 +102,10 @@ class ResumeStateHook(Hook):
             )
             loop.validated = checkpoint['meta']['epoch']
             return
-        here = dict(batches=len(loop.dataloader), processes=get_world_size())
-        there = {key: state[key] for key in here}
-        if state['batch'] and here != there:
+        here = _epoch_of(loop.dataloader)
+        # Older files lack two of these.
+        there = {key: state[key] for key in here if key in state}
+        if state['batch'] and there.items() - here.items():
             raise ConfigError(
                 f'the checkpoint is from inside an epoch of {there}, and this '
                 f'run has {here}: go on with the same data, batch size and '
@@ -125,3 +126,13 @@ class ResumeStateHook(Hook):
                 'the gradients of the steps before an update are restored'
             )
         self._gradients = {}
+
+
+def _epoch_of(dataloader: Any) -> dict[str, int | None]:
+    """What decides which pictures are in which batch, but for the seed."""
+    return dict(
+        batches=len(dataloader),
+        pictures=len(dataloader.dataset),
+        batch_size=dataloader.batch_size,
+        processes=get_world_size(),
+    )
