@@ -131,8 +131,7 @@ def main() -> None:
     dataset_cfg = cfg.train_dataloader.dataset
     everything = chosen_by(dataset_cfg, None)
     chosen = chosen_by(dataset_cfg, rule)
-    items = [chosen.get_data_info(i) for i in range(len(chosen))]
-    names = [i.get('name', Path(i['img_path']).stem) for i in items]
+    names = chosen.names
     header = (
         f'# {dataset_cfg["type"]}, training data of {Path(args.config).name}',
         f'# rule {json.dumps(rule, default=str)}',

@@ -45,7 +45,8 @@ _LEAST = {
 def load_config(path: str, options: Mapping | None = None) -> Config:
     """Read a config file and merge options into it.
 
-    Subsets without a seed of their own get ``randomness.seed``.
+    Subsets without a seed of their own get ``randomness.seed``; loaders with
+    ``num_workers=0`` lose ``persistent_workers`` and ``prefetch_factor``.
 
     Args:
         path (str): The config file.
@@ -71,7 +72,9 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
         NameError,
         ImportError,
         TypeError,
-        UnicodeError,
+        ValueError,
+        IndexError,
+        ArithmeticError,
     ) as error:
         # Of a variable that is set to nothing MMEngine says it is not there.
         reason = error.args[0] if isinstance(error, KeyError) else error
@@ -87,6 +90,7 @@ def load_config(path: str, options: Mapping | None = None) -> Config:
                 f'--cfg-options {", ".join(options)}: {error}'
             ) from error
     _check_counts(cfg)
+    _without_workers(cfg)
     cfg.setdefault('work_dir', f'work_dirs/{Path(path).stem}')
     share_seed(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
@@ -120,6 +124,15 @@ def _check_counts(cfg: Config) -> None:
                 raise ConfigError(
                     f'{part}.{key} is {value}: it takes {least} or more'
                 )
+
+
+def _without_workers(cfg: Config) -> None:
+    """Where no process loads, take out what torch allows for some alone."""
+    for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(part) or {}
+        if loader.get('num_workers') == 0:
+            loader['persistent_workers'] = False
+            loader.pop('prefetch_factor', None)
 
 
 def _check_keys(cfg: Config, options: Mapping) -> None:

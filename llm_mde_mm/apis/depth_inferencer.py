@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from llm_mde_mm.models.adapters import merge_adapters
@@ -55,6 +56,7 @@ class DepthInferencer:
             )
         named = isinstance(config, str | Path)
         cfg: Any = load_config(str(config)) if named else config
+        init_default_scope(cfg.get('default_scope', 'mmseg'))
         if flip_tta:
             cfg = copy.deepcopy(cfg)
             use_flip_tta(cfg)

@@ -21,7 +21,7 @@ def weight_digests(cfg: Mapping[str, Any]) -> dict[str, str]:
     return {
         part: _digest(tuple(files), tuple(f.stat().st_mtime for f in files))
         for part, name in _weights(cfg)
-        if (files := _files(Path(name)))
+        if (files := _files(Path(name).expanduser()))
     }
 
 

@@ -160,10 +160,16 @@ class ChosenDataset(SeededDataset):
     @property
     def split_digest(self) -> str:
         """12 hex digits that name the pictures in use, as the log does."""
-        items = [self._raw(i) for i in range(len(self))]
-        return split_digest(
-            item.get('name', Path(item['img_path']).stem) for item in items
-        )
+        return split_digest(self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the pictures in use, as a ``list_file`` has them."""
+        return [self.name_of(self._raw(i)) for i in range(len(self))]
+
+    def name_of(self, item: Mapping[str, Any]) -> str:
+        """Return the name of an item among those to choose from."""
+        return item.get('name') or Path(item['img_path']).stem
 
     def identities(self) -> dict[str, str]:
         """Return what tells each picture from others, and its path.

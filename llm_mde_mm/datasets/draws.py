@@ -199,7 +199,7 @@ def of_scenes(
         DataError: A type has no picture; the message lists those that do.
     """
     groups = by_scene(names, type_of)
-    wanted = {scenes} if isinstance(scenes, str) else set(scenes)
+    wanted = {scenes} if isinstance(scenes, str) else set(map(str, scenes))
     unknown = sorted(wanted - set(groups))
     if unknown:
         raise DataError(

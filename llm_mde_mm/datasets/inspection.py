@@ -113,9 +113,14 @@ def inspect_all(
 def shared_files(
     samples: Iterable[Sample], others: Iterable[Sample]
 ) -> list[str]:
-    """Return the pictures of a set that another has, by path or content."""
+    """Return the pictures of a set that another has, by path or content.
+
+    Pictures that are rendered are no files and shared with none.
+    """
 
     def keys(item: Sample) -> set[str]:
+        if not os.path.isfile(item.image):
+            return set()
         path = os.path.realpath(item.image)
         return {path, item.image_sha256 or path}
 

@@ -33,15 +33,20 @@ def picture_names(dataset: Any) -> list[str]:
     return [p.relative_to(root).with_suffix('').as_posix() for p in paths]
 
 
-def stored_bytes(dataset: Any) -> int:
-    """Size of all files of a data set, 0 where pictures are rendered."""
+def stored_files(dataset: Any) -> set[str]:
+    """Paths of all files of a data set, none where pictures are rendered."""
     paths = {
         str(item[key])
         for item in _items(dataset)
         for key in ('img_path', 'depth_map_path')
         if key in item
     }
-    return sum(os.path.getsize(p) for p in paths if os.path.isfile(p))
+    return {path for path in paths if os.path.isfile(path)}
+
+
+def stored_bytes(dataset: Any) -> int:
+    """Size of all files of a data set, 0 where pictures are rendered."""
+    return sum(os.path.getsize(path) for path in stored_files(dataset))
 
 
 def _items(dataset: Any) -> list[dict]:

@@ -178,6 +178,10 @@ class NYUDepthDataset(ChosenDataset):
             for name in chosen
         ]
 
+    def name_of(self, item: Mapping[str, Any]) -> str:
+        """Return the picture's file name without ``img_suffix``."""
+        return Path(item['img_path']).name.removesuffix(self.img_suffix)
+
     def _complete_names(self) -> list[str]:
         """Return the split's names once each has a picture and a depth map.
 

@@ -44,7 +44,7 @@ def read_index(
     items = index.get('items') if isinstance(index, dict) else None
     if not isinstance(items, list) or not items:
         raise DataError(f"index {path!r} has no list 'items' of pairs")
-    base = root or os.path.join(os.path.dirname(path), index.get('root', ''))
+    base = root or os.path.join(os.path.dirname(path), index.get('root') or '')
     pairs = []
     for number, item in enumerate(items):
         if not isinstance(item, dict) or not (
@@ -95,14 +95,18 @@ def _from_text(path: str, text: str) -> dict[str, Any]:
 
 
 def _indexed(item: dict[str, Any], base: str, scale: Any) -> Pair:
-    """Return one item of an index as a pair."""
+    """Return one item of an index as a pair; scenes may be numbers."""
+    scene, room = (
+        None if item.get(key) in (None, '') else str(item[key])
+        for key in ('scene', 'room')
+    )
     return Pair(
         item['image'].replace('\\', '/'),
         os.path.join(base, item['image']),
         os.path.join(base, item['depth']),
         item.get('depth_scale', scale),
-        item.get('scene'),
-        item.get('room'),
+        scene,
+        room,
         item.get('focal'),
         item.get('image_sha256'),
         item.get('depth_sha256'),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from llm_mde_mm.datasets.preparation.folders import files_below
 from llm_mde_mm.datasets.splits import all_names, first_names
 from llm_mde_mm.datasets.transforms.reading import read_depth
 from llm_mde_mm.utils.errors import ConfigError, DataError
@@ -155,9 +156,9 @@ def _walk(folder: Path) -> Iterable[Path]:
     """Files in and below a folder, without hidden ones, sorted."""
     return sorted(
         path
-        for path in folder.rglob('*')
+        for path in files_below(folder)
         # Copies from some file systems carry a '._name' beside each file.
-        if path.is_file() and not path.name.startswith('.')
+        if not path.name.startswith('.')
     )
 
 

@@ -1,6 +1,7 @@
 """Depth files: 16-bit PNG in millimetres, NumPy, written whole or not."""
 
 import io
+import warnings
 from pathlib import Path
 
 import cv2
@@ -53,10 +54,18 @@ def millimetres(depth: np.ndarray) -> np.ndarray:
 def write_depth_png(path: Path, depth: np.ndarray) -> None:
     """Write depth as uint16 millimetres; beyond 65.535 m it is clipped.
 
+    What is clipped is warned of, once a folder.
+
     Args:
         path (Path): ``*.png``.
         depth (np.ndarray): ``(H, W)`` in metres.
     """
+    if depth.max(initial=0) > _MAX_UINT16 / _MILLIMETRES:
+        warnings.warn(
+            f'{path.parent}: depth beyond 65.535 m is stored as 65.535 m, '
+            'the most that 16-bit millimetres hold; npy files hold any',
+            stacklevel=2,
+        )
     write_picture(path, millimetres(depth))
 
 

@@ -310,6 +310,19 @@ def test_index(index):
     assert len(DepthFolderDataset(index=str(index), subset=rule)) == 2
 
 
+def test_scenes_of_an_index_may_be_numbers(index):
+    items = json.loads(index.read_text())['items']
+    for number, item in enumerate(items):
+        item.update(scene=number // 2, room=7)
+    change(index, items=items, root=None)
+    dataset = DepthFolderDataset(index=str(index))
+    assert [item['scene'] for item in dataset] == ['0', '0', '1', '1']
+    for scenes in ([0], ['0']):
+        part = DepthFolderDataset(index=str(index), subset=dict(scenes=scenes))
+        assert len(part) == 2
+    assert part[0]['room'] == '7'
+
+
 def test_index_errors(index, tmp_path):
     def build(**kwargs):
         return DepthFolderDataset(index=str(index), **kwargs)

@@ -142,6 +142,20 @@ def test_missing_split(root):
         NYUDepthDataset(root, split='val')
 
 
+def test_names_without_another_suffix(root, tmp_path):
+    for name in NAMES:
+        path = root / f'images/train/{name}.jpg'
+        path.rename(path.with_name(f'{name}_rgb.jpg'))
+    dataset = NYUDepthDataset(root, img_suffix='_rgb.jpg')
+    assert dataset.names == sorted(NAMES)
+    assert dataset.split_digest == split_digest(NAMES)
+    listed = tmp_path / 'list.txt'
+    listed.write_text('\n'.join(dataset.names[:3]))
+    rule = dict(list_file=str(listed))
+    again = NYUDepthDataset(root, img_suffix='_rgb.jpg', subset=rule)
+    assert again.names == dataset.names[:3]
+
+
 def test_empty_split(root):
     (root / 'images/test').mkdir()
     with pytest.raises(DataError, match='is empty.*no files at all'):

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import BaseDataset
@@ -62,6 +63,22 @@ def test_predictions_that_would_have_one_name(tmp_path):
     hook = SavePredictionsHook(str(tmp_path / 'pred'))
     loader = SimpleNamespace(dataset=Listed(['d/a.jpg', 'd/a.png']))
     with pytest.raises(ConfigError, match=r'2 pictures d/a\.\*'):
+        hook.before_test_epoch(SimpleNamespace(test_dataloader=loader))
+
+
+@pytest.mark.parametrize('kind', ['img_path', 'depth_map_path'])
+def test_predictions_over_files_of_the_data_set(tmp_path, kind):
+    write_depth_png(tmp_path / 'd/a.png', np.ones((2, 2)))
+    item = dict(img_path=f'{tmp_path}/pictures/a.jpg')
+    item[kind] = str(tmp_path / 'd/a.png')
+    dataset = Listed([item['img_path']])
+    dataset.load_data_list = lambda: [item]
+    (tmp_path / 'link').symlink_to(tmp_path / 'd')
+    dataset._fully_initialized = False
+    dataset.full_init()
+    loader = SimpleNamespace(dataset=dataset)
+    hook = SavePredictionsHook(str(tmp_path / 'link'))
+    with pytest.raises(ConfigError, match='a.png, which is of the data set'):
         hook.before_test_epoch(SimpleNamespace(test_dataloader=loader))
 
 

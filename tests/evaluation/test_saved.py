@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from llm_mde_mm.datasets.transforms.reading import read_depth
 from llm_mde_mm.evaluation.saved import pair_saved, read_saved
 from llm_mde_mm.utils.depth_io import write_depth_npy, write_depth_png
 from llm_mde_mm.utils.errors import ConfigError, DataError
@@ -40,6 +41,21 @@ def test_folders_below_belong_to_the_name(folders):
     pairs = pair_saved(pred, gt)
     assert [pair.name for pair in pairs] == ['b', 'c', 'kitchen/b']
     assert pairs[2].gt == gt / 'kitchen/b.png'
+
+
+def test_linked_folders_are_read_and_loops_are_not(folders, tmp_path):
+    for folder in folders:
+        (tmp_path / f'far_{folder.name}').mkdir()
+        (folder / 'a.png').rename(tmp_path / f'far_{folder.name}/b.png')
+        (folder / 'hall').symlink_to(tmp_path / f'far_{folder.name}')
+        (folder / 'hall/up').symlink_to(folder)
+    names = [pair.name for pair in pair_saved(*folders)]
+    assert names == ['b', 'c', 'hall/b']
+
+
+def test_depth_beyond_what_a_png_holds(tmp_path):
+    with pytest.warns(UserWarning, match=f'{tmp_path}: depth beyond 65.535'):
+        write_depth_png(tmp_path / 'far.png', np.array([[1.0, 65.6]]))
 
 
 def test_suffixes_choose_files_and_scales_give_metres(folders):
@@ -130,3 +146,14 @@ def test_files_that_are_no_depth_map(folders, content, message):
         cv2.imwrite(str(pred / 'b.png'), content)
     with pytest.raises(DataError, match=message):
         read_saved(pair_saved(pred, gt)[1])
+
+
+@pytest.mark.parametrize('place', range(10, 40))
+def test_a_damaged_numpy_header(tmp_path, place):
+    path = tmp_path / 'a.npy'
+    write_depth_npy(path, np.ones((6, 8)))
+    data = bytearray(path.read_bytes())
+    data[place] = ord('(')
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=f'{path}: depth map cannot be dec'):
+        read_depth(str(path))

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from safetensors import safe_open
 
 from llm_mde_mm.apis import DepthInferencer, launch
@@ -41,6 +43,12 @@ def test_merged_weights_predict_the_same(trained, tiny_config, tmp_path, want):
     assert np.abs(depth(cfg, out) - want).max() <= 1e-5
     with pytest.raises(WeightsError, match='merged.pth belongs to another'):
         depth(str(tiny_config), out)
+
+
+def test_a_config_outside_the_default_scope(trained, tiny_config, want):
+    cfg = Config.fromfile(tiny_config)
+    init_default_scope('mmengine')
+    np.testing.assert_array_equal(depth(cfg, trained), want)
 
 
 def test_an_adapter_goes_out_and_comes_back(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
 from llm_mde_mm.apis import DepthInferencer, launch
@@ -179,6 +180,32 @@ def test_a_count_that_is_too_low(key):
     options = {'val_dataloader.num_workers': -1}
     with pytest.raises(ConfigError, match='is -1: it takes 0 or more'):
         launch.load_config(ROOMS, options)
+
+
+def test_loading_without_processes():
+    options = {'test_dataloader.num_workers': 0}
+    cfg = launch.load_config(ROOMS, options)
+    assert cfg.train_dataloader.persistent_workers
+    cfg.test_dataloader.dataset.num_rooms = 1
+    assert len(Runner.build_dataloader(cfg.test_dataloader)) == 1
+
+
+def test_rendered_rooms_of_several_seeds_are_not_shared(tmp_path, run_here):
+    config = tmp_path / 'rooms.py'
+    parts = ''.join(
+        f'{split}_dataloader = dict(dataset=dict(num_rooms=2, seed={seed}, '
+        'first_index=0))\n'
+        for seed, split in enumerate(('train', 'val', 'test'))
+    )
+    config.write_text(f"_base_ = '{ROOMS}'\n{parts}")
+    assert '0 bad' in run_here('tools/check_data.py', config)
+
+
+def test_a_config_that_fails(tmp_path):
+    path = tmp_path / 'c.py'
+    path.write_text("a = int('x')\n")
+    with pytest.raises(ConfigError, match=f'config {path}: invalid literal'):
+        launch.load_config(str(path))
 
 
 def test_a_misspelt_option():

@@ -1,9 +1,36 @@
-"""Folders to write into: whether they can be, and whether they hold enough."""
+"""Folders: what is below them, and whether they can be written into."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from llm_mde_mm.utils.errors import WriteError
+from llm_mde_mm.utils.errors import DataError, WriteError
+
+
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Files in and below a folder, also where a link leads to a folder.
+
+    Args:
+        folder: The folder.
+        above: Folders above it, which a link may lead back to.
+
+    Raises:
+        DataError: A folder cannot be listed.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(
+            f'folder {folder} cannot be listed: {error.strerror or error}'
+        ) from error
+    for path in paths:
+        if path.is_dir():
+            yield from files_below(path, (*above, real))
+        elif path.is_file():
+            yield path
 
 
 def make_folder(path: Path) -> None:

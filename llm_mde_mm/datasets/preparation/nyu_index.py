@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from llm_mde_mm.datasets.draws import scene_and_room
+from llm_mde_mm.datasets.preparation.folders import files_below
 from llm_mde_mm.datasets.preparation.manifest import (
     file_digests,
     json_bytes,
@@ -129,11 +130,10 @@ def _found(root: Path) -> list[dict[str, Any]]:
     """Return the items of all pairs below a root."""
     official = read_split()
     items = []
-    halves = [*root.rglob('rgb_*.jpg'), *root.rglob('sync_depth_*.png')]
     pairs = {
         (path.parent, re.sub(r'\D', '', path.stem))
-        for path in halves
-        if re.fullmatch(r'(rgb|sync_depth)_\d+', path.stem)
+        for path in files_below(root)
+        if re.fullmatch(r'(rgb_\d+\.jpg|sync_depth_\d+\.png)', path.name)
     }
     for folder, number in sorted(pairs):
         where = folder.relative_to(root)

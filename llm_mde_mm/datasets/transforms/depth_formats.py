@@ -24,7 +24,8 @@ def parse_npy(data: bytes) -> np.ndarray:
     """
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except EOFError as error:
+    except Exception as error:
+        # NumPy parses the header as Python: a damaged one raises anything.
         raise ValueError(str(error)) from error
     if not isinstance(array, np.ndarray):
         raise ValueError('it holds several arrays; store one')

@@ -1,5 +1,6 @@
 """What a test leaves behind: comparison sheets and depth files."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from llm_mde_mm.datasets.listing import common_folder, picture_paths
+from llm_mde_mm.datasets.listing import (
+    common_folder,
+    picture_paths,
+    stored_files,
+)
 from llm_mde_mm.datasets.preparation.folders import make_folder
 from llm_mde_mm.utils.depth_io import write_depth_png
 from llm_mde_mm.utils.errors import ConfigError
@@ -43,8 +48,13 @@ class ComparisonSheetHook(Hook):
         self._seen = 0
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Forget the rows of an earlier test, and pick this one's."""
+        """Forget the rows of an earlier test, and pick this one's.
+
+        Raises:
+            WriteError: If the folder cannot be made.
+        """
         self._rows, self._seen = [], 0
+        make_folder(self.path.parent)
         loader = runner.test_dataloader
         total = len(loader.sampler)
         count = min(self.num_pictures, total)
@@ -111,7 +121,8 @@ class SavePredictionsHook(Hook):
         """Make the folder.
 
         Raises:
-            ConfigError: If two pictures differ in their suffix alone.
+            ConfigError: If two pictures differ in their suffix alone, or a
+                prediction would be written over a file of the data set.
             WriteError: If the folder cannot be made.
         """
         dataset = runner.test_dataloader.dataset
@@ -121,8 +132,21 @@ class SavePredictionsHook(Hook):
                 f'there are {names[twice[0]]} pictures {twice[0]}.*, whose '
                 'predictions would have one name: rename them'
             )
-        make_folder(self.out_dir)
         self._root = common_folder(dataset)
+        own = {os.path.realpath(path) for path in stored_files(dataset)}
+        for picture in picture_paths(dataset):
+            file = self._file(picture)
+            if os.path.realpath(file) in own:
+                raise ConfigError(
+                    f'the prediction of {picture} would be written over '
+                    f'{file}, which is of the data set: give another folder'
+                )
+        make_folder(self.out_dir)
+
+    def _file(self, picture: Path) -> Path:
+        """Where a picture's prediction goes."""
+        name = picture.relative_to(self._root or picture.parent)
+        return self.out_dir / name.with_suffix('.png')
 
     def after_test_iter(
         self,
@@ -133,9 +157,7 @@ class SavePredictionsHook(Hook):
     ) -> None:
         """Write the predictions of a batch."""
         for sample in outputs or ():
-            picture = Path(sample.metainfo['img_path'])
-            name = picture.relative_to(self._root or picture.parent)
-            file = self.out_dir / name.with_suffix('.png')
             write_depth_png(
-                file, sample.pred_depth_map.data[0].float().cpu().numpy()
+                self._file(Path(sample.metainfo['img_path'])),
+                sample.pred_depth_map.data[0].float().cpu().numpy(),
             )

@@ -68,6 +68,15 @@ def test_a_splits_folder_as_root(tmp_path):
     assert [item['split'] for item in index_tree(root)] == ['test']
 
 
+def test_a_linked_room(tmp_path):
+    add(tmp_path / 'far', 'cafe_0001a:00003')
+    add(tmp_path / 'sync', 'office_0001a:00001')
+    link = tmp_path / 'sync/cafe_0001a'
+    link.symlink_to(tmp_path / 'far/cafe_0001a')
+    items = index_tree(tmp_path / 'sync')
+    assert [item['scene'] for item in items] == ['cafe', 'office']
+
+
 def test_lists_of_two_and_three_columns(tmp_path):
     add(tmp_path, 'sync/cafe_0001a:00003', 'official/test/cafe:00001')
     train = tmp_path / 'train.txt'
