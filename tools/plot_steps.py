@@ -90,7 +90,7 @@ def main() -> None:
     aims = {
         (split, SCORES[key]): float(value) for split, key, value in args.aim
     }
-    labels = [step[0] for step in args.step]
+    labels = [name for name, *_ in args.step]
     plot = step_plot(labels, panels, 'Abs Rel', args.title, aims)
     write_picture(args.out, plot[..., ::-1])
     print(args.out)

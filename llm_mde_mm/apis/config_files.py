@@ -32,12 +32,10 @@ _MORE_KEYS = (
 )
 # Environment variables whose text MMEngine puts into a config, in quotes.
 _VARIABLES = ('NYU_ROOT', 'VIT_WEIGHTS', 'LLM_WEIGHTS')
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # The least that a count may be; below it training fails late or does nothing.
 _LEAST = {
-    **dict.fromkeys(
-        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
-        {'batch_size': 1, 'num_workers': 0},
-    ),
+    **dict.fromkeys(_LOADERS, {'batch_size': 1, 'num_workers': 0}),
     'train_cfg': {'max_epochs': 1, 'max_iters': 1, 'val_interval': 1},
 }
 
@@ -128,7 +126,7 @@ def _check_counts(cfg: Config) -> None:
 
 def _without_workers(cfg: Config) -> None:
     """Where no process loads, take out what torch allows for some alone."""
-    for part in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for part in _LOADERS:
         loader = cfg.get(part) or {}
         if loader.get('num_workers') == 0:
             loader['persistent_workers'] = False

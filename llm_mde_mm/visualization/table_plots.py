@@ -53,8 +53,7 @@ def bar_plot(
         axes = canvas.axes(left, _TITLE + 18, _PANEL, height)
         for place, values in enumerate(rows):
             _bar(axes, place, values)
-        axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.set_yticks(range(len(labels)), labels if column == 0 else [])
+        _name_rows(axes, labels, column == 0)
         axes.set_xlim(left=0)
         axes.set_title(name, fontsize=11, color=INK)
         _finish(axes, 'x', axis)
@@ -65,8 +64,19 @@ def _bar(axes, place: int, values: Sequence[float]) -> None:
     if not values:
         return
     axes.barh(place, statistics.fmean(values), 0.62, color='#b9cde0')
+    _seeds(axes, place, values)
+
+
+def _seeds(axes, place: int, values: Sequence[float]) -> None:
+    """A row's mean with its spread, and each seed."""
     _point(axes, statistics.fmean(values), place, values, 'x', _COLOURS[0])
     axes.plot(values, [place] * len(values), '.', color=INK, markersize=4)
+
+
+def _name_rows(axes, labels: Sequence[str], shown: bool) -> None:
+    """Rows from the top down, their names beside them if they are shown."""
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels if shown else [])
 
 
 def _point(
@@ -182,15 +192,11 @@ def step_plot(
             means = [statistics.fmean(values) for values in steps]
             axes.plot(means, range(len(means)), '-', color=_COLOURS[0])
             for place, values in enumerate(steps):
-                _point(axes, means[place], place, values, 'x', _COLOURS[0])
-                axes.plot(
-                    values, [place] * len(values), '.', color=INK, markersize=4
-                )
+                _seeds(axes, place, values)
             aim = (aims or {}).get((split, score))
             if aim is not None:
                 axes.axvline(aim, color=_COLOURS[1], linestyle='--')
-            axes.set_ylim(len(labels) - 0.5, -0.5)
-            axes.set_yticks(range(len(labels)), [] if column else labels)
+            _name_rows(axes, labels, column == 0)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.set_title(f'{split}: {score}', fontsize=11, color=INK)
             _finish(axes, 'x', axis)

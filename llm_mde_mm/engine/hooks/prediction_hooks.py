@@ -126,7 +126,8 @@ class SavePredictionsHook(Hook):
             WriteError: If the folder cannot be made.
         """
         dataset = runner.test_dataloader.dataset
-        names = Counter(p.with_suffix('') for p in picture_paths(dataset))
+        pictures = picture_paths(dataset)
+        names = Counter(path.with_suffix('') for path in pictures)
         if twice := [name for name, count in names.items() if count > 1]:
             raise ConfigError(
                 f'there are {names[twice[0]]} pictures {twice[0]}.*, whose '
@@ -134,7 +135,7 @@ class SavePredictionsHook(Hook):
             )
         self._root = common_folder(dataset)
         own = {os.path.realpath(path) for path in stored_files(dataset)}
-        for picture in picture_paths(dataset):
+        for picture in pictures:
             file = self._file(picture)
             if os.path.realpath(file) in own:
                 raise ConfigError(
