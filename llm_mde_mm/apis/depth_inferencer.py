@@ -42,6 +42,8 @@ class DepthInferencer:
             config's.
     """
 
+    # Weights that are made in inference mode cannot be loaded into.
+    @torch.inference_mode(mode=False)
     def __init__(
         self,
         config: str | Path | Config,

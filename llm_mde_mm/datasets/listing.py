@@ -10,13 +10,13 @@ from llm_mde_mm.datasets.splits import split_digest
 
 
 def picture_paths(dataset: Any) -> list[Path]:
-    """Paths of a data set's pictures, in its order.
+    """Absolute paths of a data set's pictures, in its order.
 
     Args:
         dataset: A ``BaseDataset``, or MMEngine's wrappers of some; a data
             set of another kind tells none.
     """
-    return [Path(item['img_path']) for item in _items(dataset)]
+    return [Path(os.path.abspath(i['img_path'])) for i in _items(dataset)]
 
 
 def picture_names(dataset: Any) -> list[str]:

@@ -16,7 +16,7 @@ class SharedSet:
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._places = {key: i for i, key in enumerate(keys)}
+        self._places = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         self._marks = torch.zeros(len(self._places), dtype=torch.bool)
         self._marks.share_memory_()
 

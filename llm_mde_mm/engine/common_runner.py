@@ -116,6 +116,9 @@ class CommonRunner:
     def build_evaluator(self, evaluator: Any) -> Evaluator:
         """Build the metrics, whose scores must be told apart.
 
+        What several processes scored is gathered in the run's log folder,
+        where MMEngine takes the working folder, which may be read-only.
+
         Args:
             evaluator (Any): MMEngine's config of metrics.
 
@@ -128,6 +131,9 @@ class CommonRunner:
         parent: Any = super()
         built = parent.build_evaluator(evaluator)
         check_prefixes(built.metrics)
+        for metric in built.metrics:
+            if metric.collect_device == 'cpu' and metric.collect_dir is None:
+                metric.collect_dir = str(Path(parent.log_dir) / 'collected')
         return built
 
     def load_or_resume(self) -> None:

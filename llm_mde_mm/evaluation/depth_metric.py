@@ -41,7 +41,8 @@ class MonocularDepthMetric(BaseMetric):
         collect_device (str): Where MMEngine gathers the results of several
             processes, ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
         prefix (str, optional): Prefix of the names of the scores.
-        collect_dir (str, optional): Shared folder for ``'cpu'``.
+        collect_dir (str, optional): Shared folder for ``'cpu'``. Defaults to
+            one in the run's log folder.
         **changes: Keys of the protocol to change: ``min_depth``,
             ``max_depth``, ``crop``, ``alignment``, ``clamp``, ``average``,
             ``predictions``, see :class:`Protocol`. With several alignments

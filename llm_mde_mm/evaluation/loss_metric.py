@@ -22,7 +22,8 @@ class ValidationLoss(BaseMetric):
     Args:
         collect_device (str): Where MMEngine gathers the results of several
             processes, ``'cpu'`` or ``'gpu'``. Defaults to ``'cpu'``.
-        collect_dir (str, optional): Shared folder for ``'cpu'``.
+        collect_dir (str, optional): Shared folder for ``'cpu'``. Defaults to
+            one in the run's log folder.
     """
 
     # Not None, which BaseMetric takes for a forgotten prefix.

@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, whatever ends the process."""
 
+import fcntl
 import os
 import re
 import tempfile
@@ -48,6 +49,7 @@ def whole_file(
     )
     try:
         with os.fdopen(handle, 'wb') as stream:
+            _lock(handle)
             yield stream
             stream.flush()
             with ThreadPoolExecutor(1) as pool:
@@ -80,17 +82,34 @@ def sync_folder(folder: Path) -> None:
 def remove_partial_files(folder: Path) -> list[Path]:
     """Delete what processes that were killed in :func:`whole_file` left.
 
+    What a living process writes, this one or another, stays.
+
     Args:
         folder (Path): Not its subfolders.
 
     Returns:
         list[Path]: The files.
     """
-    found = [
-        path
-        for path in sorted(folder.glob(f'.*{_SUFFIX}'))
-        if _PARTIAL.fullmatch(path.name) and path.is_file()
-    ]
-    for path in found:
-        path.unlink(missing_ok=True)
+    found = []
+    for path in sorted(folder.glob(f'.*{_SUFFIX}')):
+        if _PARTIAL.fullmatch(path.name) and path.is_file():
+            with (
+                suppress(FileNotFoundError, PermissionError),
+                path.open('rb+') as stream,
+            ):
+                if _lock(stream.fileno()):
+                    path.unlink()
+                    found.append(path)
     return found
+
+
+def _lock(handle: int) -> bool:
+    """Lock a file until it is closed; False where another has it locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without locks, on which nobody holds one.
+        pass
+    return True

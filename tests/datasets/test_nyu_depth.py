@@ -71,6 +71,8 @@ def test_subset_and_indices(root):
     assert paths(dataset) == expected and len(expected) == 3
     first = NYUDepthDataset(root, subset=rule, indices=1)
     assert paths(first) == expected[:1]
+    again = NYUDepthDataset(root, subset=rule, indices=[0, 0, 2])
+    assert paths(again) == [expected[i] for i in (0, 0, 2)]
 
 
 def test_log_line(root, monkeypatch):

@@ -1,3 +1,4 @@
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,6 +35,7 @@ class Listed(BaseDataset):
         (['d/x/0.color.png'], ['0.color.png']),
         (['d/x/0.jpg', 'd/y/0.jpg'], ['x/0.png', 'y/0.png']),
         (['cafe_0.jpg', 'study_1.jpg'], ['cafe_0.png', 'study_1.png']),
+        (['x/0.jpg', os.path.abspath('y/0.jpg')], ['x/0.png', 'y/0.png']),
     ],
 )
 def test_predictions_are_named_after_their_pictures(tmp_path, paths, files):
@@ -62,7 +64,7 @@ def test_predictions_are_named_after_their_pictures(tmp_path, paths, files):
 def test_predictions_that_would_have_one_name(tmp_path):
     hook = SavePredictionsHook(str(tmp_path / 'pred'))
     loader = SimpleNamespace(dataset=Listed(['d/a.jpg', 'd/a.png']))
-    with pytest.raises(ConfigError, match=r'2 pictures d/a\.\*'):
+    with pytest.raises(ConfigError, match=r'2 pictures .*/d/a\.\*'):
         hook.before_test_epoch(SimpleNamespace(test_dataloader=loader))
 
 

@@ -143,6 +143,8 @@ def test_what_fsdp_writes_and_refuses(two, folder):
         assert 'belongs to another config: 1 tensors' in result['other']
         assert 'model.decode_head.max_depth: 10' in result['settings']
         assert 'randomness.seed is 0, here 5' in result['seed']
+    # Scores are gathered in the log folder.
+    assert not (folder / '.dist_test').exists()
     record = json.loads((folder / 'fsdp' / 'run.json').read_text())
     assert record['processes'] == 2
     names = {path.name for path in (folder / 'cut').glob('*.pth')}

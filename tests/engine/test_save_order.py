@@ -5,6 +5,8 @@ import itertools
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -392,6 +394,25 @@ def test_partial_files_go(tmp_path):
         '.b.pth.abcdefgh.part'
     ]
     assert [p.name for p in tmp_path.iterdir()] == ['c.part']
+
+
+def test_partial_files_in_use_stay(tmp_path):
+    """A second process of a work dir does not take the first one's file."""
+    with whole_file(tmp_path / 'a.pth') as stream:
+        stream.write(b'whole')
+        code = (
+            'import pathlib, sys\n'
+            'from llm_mde_mm.utils.whole_file import remove_partial_files\n'
+            'print(remove_partial_files(pathlib.Path(sys.argv[1])))'
+        )
+        other = subprocess.run(
+            [sys.executable, '-c', code, tmp_path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert other.stdout == '[]\n'
+    assert (tmp_path / 'a.pth').read_bytes() == b'whole'
 
 
 def test_plain_data(tmp_path):

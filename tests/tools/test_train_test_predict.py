@@ -126,7 +126,8 @@ def test_predict_writes_three_forms(trained, tiny_config, tmp_path):
 def test_inferencer_takes_files_folders_and_arrays(
     trained, tiny_config, tmp_path
 ):
-    infer = DepthInferencer(str(tiny_config), trained, 'cpu')
+    with torch.inference_mode():
+        infer = DepthInferencer(str(tiny_config), trained, 'cpu')
     picture = render_room(0, 3, size=(60, 80)).image
     cv2.imwrite(str(tmp_path / 'room.png'), picture)
     from_file = infer(tmp_path / 'room.png')[0]

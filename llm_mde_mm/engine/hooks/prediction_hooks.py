@@ -159,6 +159,6 @@ class SavePredictionsHook(Hook):
         """Write the predictions of a batch."""
         for sample in outputs or ():
             write_depth_png(
-                self._file(Path(sample.metainfo['img_path'])),
+                self._file(Path(os.path.abspath(sample.img_path))),
                 sample.pred_depth_map.data[0].float().cpu().numpy(),
             )
