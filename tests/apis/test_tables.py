@@ -203,7 +203,7 @@ def differs(splits, others):
     return difference(dict(here, splits=others), here)
 
 
-def test_local_weights_are_told_by_what_they_hold(tmp_path):
+def test_local_weights_are_told_by_what_they_hold(tmp_path, monkeypatch):
     names = [tmp_path / name / 'model.safetensors' for name in ('one', 'two')]
     for path in names:
         path.parent.mkdir()
@@ -220,6 +220,8 @@ def test_local_weights_are_told_by_what_they_hold(tmp_path):
     assert first.keys() == {'vision'} and digests(names[1]) == first
     # A folder by its files of weights.
     assert digests(names[0].parent) == first
+    monkeypatch.setenv('HOME', str(names[0].parent))
+    assert digests(f'~/{names[0].name}') == first
     names[1].write_bytes(b'others')
     os.utime(names[1], (1, 1))
     second = digests(names[1])
