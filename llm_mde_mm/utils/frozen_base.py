@@ -63,7 +63,8 @@ def pretrained_parts(model: nn.Module) -> dict[str, str]:
 
 def public_name(weights: str) -> str:
     """A name of weights to publish: of a file or folder, the last part."""
-    return Path(weights).name if Path(weights).exists() else weights
+    path = Path(weights).expanduser()
+    return path.name if path.exists() else weights
 
 
 def base_names(model: nn.Module) -> list[str]:
