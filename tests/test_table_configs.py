@@ -59,6 +59,7 @@ FACTORS = {
     '13_no_path_no_language': {*NO_PATH, 'model.backbone'},
     '14_no_path_other_prompt': {*NO_PATH, 'model.backbone.prompt.type'},
     '15_no_language_lora': {'model.backbone'},
+    '16_light': {f'{LANGUAGE}.num_layers', 'model.backbone.prototypes'},
     'vit': {
         *('vit_name', 'vit_weights', f'{VISION}.model_name'),
         *(f'{VISION}.weights', 'model.data_preprocessor.model_name'),
