@@ -119,7 +119,9 @@ def test_a_model_dtype_that_is_none(tmp_path):
 def test_metrics_whose_scores_share_names(prefix):
     metric = dict(type='MonocularDepthMetric', prefix=prefix)
     other = dict(type='MonocularDepthMetric', protocol='midas', prefix='b')
-    build = DepthRunner.__new__(DepthRunner).build_evaluator
+    runner = DepthRunner.__new__(DepthRunner)
+    runner._log_dir = 'logs'
+    build = runner.build_evaluator
     for good in (metric, [metric, other, dict(type='ValidationLoss')]):
         assert build(good).metrics[0].prefix == (prefix or '')
     with pytest.raises(ConfigError, match=f"prefix '{prefix or ''}', so"):
