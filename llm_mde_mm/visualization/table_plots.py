@@ -14,6 +14,7 @@ _MARGIN, _TITLE, _AXIS = 24, 56, 64
 _BAR, _LABEL, _PANEL, _GAP = 34, 210, 330, 48
 _CURVE = (760, 440)
 _STEP, _STEP_LABEL, _STEP_PANEL = 30, 330, 220
+_LETTER = 7.5
 
 
 def bar_plot(
@@ -45,11 +46,12 @@ def bar_plot(
     if any(len(rows) != len(labels) for rows in panels.values()):
         raise ValueError('each panel needs the values of each row')
     height = _BAR * len(labels)
-    width = _LABEL + len(panels) * (_PANEL + _GAP)
+    beside = _beside(labels, _LABEL)
+    width = beside + len(panels) * (_PANEL + _GAP)
     canvas = Canvas(width, _TITLE + height + _AXIS + _MARGIN)
     canvas.text(_MARGIN, 14, title, 13, weight='bold')
     for column, (name, rows) in enumerate(panels.items()):
-        left = _LABEL + column * (_PANEL + _GAP)
+        left = beside + column * (_PANEL + _GAP)
         axes = canvas.axes(left, _TITLE + 18, _PANEL, height)
         for place, values in enumerate(rows):
             _bar(axes, place, values)
@@ -71,6 +73,11 @@ def _seeds(axes, place: int, values: Sequence[float]) -> None:
     """A row's mean with its spread, and each seed."""
     _point(axes, statistics.fmean(values), place, values, 'x', _COLOURS[0])
     axes.plot(values, [place] * len(values), '.', color=INK, markersize=4)
+
+
+def _beside(labels: Sequence[str], least: int) -> int:
+    """Width for the names of rows."""
+    return max(least, round(_MARGIN + _LETTER * max(map(len, labels))))
 
 
 def _name_rows(axes, labels: Sequence[str], shown: bool) -> None:
@@ -179,15 +186,16 @@ def step_plot(
                 raise ValueError('each panel needs values of each step')
     height = _STEP * len(labels)
     columns = max(len(scores) for scores in panels.values())
+    beside = _beside(labels, _STEP_LABEL)
     canvas = Canvas(
-        _STEP_LABEL + columns * (_STEP_PANEL + _GAP),
+        beside + columns * (_STEP_PANEL + _GAP),
         _TITLE + len(panels) * (height + _AXIS + _GAP),
     )
     canvas.text(_MARGIN, 14, title, 13, weight='bold')
     for row, (split, scores) in enumerate(panels.items()):
         top = _TITLE + 18 + row * (height + _AXIS + _GAP)
         for column, (score, steps) in enumerate(scores.items()):
-            left = _STEP_LABEL + column * (_STEP_PANEL + _GAP)
+            left = beside + column * (_STEP_PANEL + _GAP)
             axes = canvas.axes(left, top, _STEP_PANEL, height)
             means = [statistics.fmean(values) for values in steps]
             axes.plot(means, range(len(means)), '-', color=_COLOURS[0])

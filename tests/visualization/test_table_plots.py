@@ -64,6 +64,17 @@ def test_steps_go_downwards_to_an_aim():
     assert aim.mean() == pytest.approx(third, abs=2)
 
 
+@pytest.mark.parametrize('plot', ['bars', 'steps'])
+def test_names_of_rows_are_not_cut_off(plot):
+    """However long they are, there is paper to the left of them."""
+    for name in ('x', 'no language model, 130 epochs of 28 pictures, ' * 2):
+        if plot == 'bars':
+            drawn = bar_plot([name], dict(val=[[1.0]]), '', '')
+        else:
+            drawn = step_plot([name], dict(val=dict(a=[[1.0]])), '', '')
+        assert (drawn[:, :8] == 255).all()
+
+
 def test_steps_that_cannot_be():
     with pytest.raises(ValueError, match='at least one step'):
         step_plot([], dict(val=dict(a=[])), '', '')
